@@ -1,0 +1,2 @@
+import { FILE_STATES } from '@app/shared/domain';
+console.log(FILE_STATES);

@@ -1,0 +1,72 @@
+/**
+ * Whose fault an error is, and so what follows:
+ * - `outage`: the other side is away; wait, count nothing.
+ * - `probe`: an outage only if a write probe fails too, else a fault of this file.
+ * - `retry`: a fault of this attempt; count it.
+ * - `quarantine`: this file is refused for good.
+ */
+export type Disposition = 'outage' | 'probe' | 'retry' | 'quarantine';
+
+/** An error of the blob store, in our terms. `code` is the service's or the socket's, e.g. `ServerBusy`, `ECONNREFUSED`. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  constructor(
+    readonly code: string,
+    readonly disposition: Disposition,
+    message: string,
+    /** HTTP status; null where no answer came. */
+    readonly status: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/** An error of a call on the shared volume. `code` is the system's (`ESTALE`, `EIO`) or `ETIMEDOUT` past its deadline. */
+export class VolumeError extends Error {
+  override readonly name = 'VolumeError';
+  readonly disposition: Disposition = 'outage';
+  constructor(
+    readonly code: string,
+    /** The operation, e.g. `rename`. */
+    readonly operation: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** An error of the local staging disk; `ENOSPC` and the like. */
+export class StagingError extends Error {
+  override readonly name = 'StagingError';
+  readonly disposition: Disposition = 'outage';
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A file that no reservation can ever hold on this uploader. The message has the numbers. */
+export class LargerThanStaging extends Error {
+  override readonly name = 'LargerThanStaging';
+}
+
+/** The run was told to stop (shutdown, lost lock); nothing is wrong with the file. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** One line of text for any thrown value, never a stack and never an object dump. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
+  if (error instanceof Error) return (error.message || error.name).split('\n')[0] ?? error.name;
+  return String(error);
+}
+
+/** The `code` of a system or library error, or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  const code: unknown =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

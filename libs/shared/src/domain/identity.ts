@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+
+/** What tells one file from another that has its name: all three must agree. */
+export interface FileIdentity {
+  /** Inode number. Reused by file systems once a file is gone, so never proof alone. */
+  readonly ino: bigint;
+  /** Bytes. */
+  readonly size: number;
+  /** Modification time in nanoseconds since 1970. */
+  readonly mtimeNs: bigint;
+}
+
+/** What a directory entry is. */
+export type FileKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'device' | 'unknown';
+
+/** A file as one look at it showed. */
+export interface FileLook extends FileIdentity {
+  readonly kind: FileKind;
+  /** Change time of the inode in nanoseconds since 1970; a rename moves it on many file systems. */
+  readonly ctimeNs: bigint;
+}
+
+/** Whether two looks saw the same unchanged file. */
+export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
+}
+
+/** Whether the content seems untouched between two looks; the inode may differ (a copy, another mount). */
+export function sameContent(
+  a: Pick<FileIdentity, 'size' | 'mtimeNs'>,
+  b: Pick<FileIdentity, 'size' | 'mtimeNs'>,
+): boolean {
+  return a.size === b.size && a.mtimeNs === b.mtimeNs;
+}
+
+/**
+ * The key of a claim: blob name, inode, size and mtime in nanoseconds, read after the claim's rename, so that every
+ * pod computes the same also without Redis. 32 hex digits.
+ */
+export function claimKey(blob: string, file: FileIdentity): string {
+  return createHash('sha256')
+    .update(`${blob}\n${file.ino}\n${file.size}\n${file.mtimeNs}`)
+    .digest('hex')
+    .slice(0, 32);
+}

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { reasonFileName, SESSION_FILE, VOLUME_FILE } from './names.js';
+import type { SessionRef } from './session.js';
+
+/** The three roots on the shared volume, absolute paths. */
+export interface Roots {
+  readonly incoming: string;
+  readonly processing: string;
+  readonly failed: string;
+}
+
+/** Every path that Sluice uses on the volume, derived from the roots and from validated names alone. */
+export class Layout {
+  constructor(readonly roots: Roots) {}
+
+  /** Where a producer drops the file. */
+  incoming(filename: string): string {
+    return join(this.roots.incoming, filename);
+  }
+
+  /** The session's folder for claimed files. */
+  processingFolder(session: SessionRef): string {
+    return join(this.roots.processing, session.datePrefix, session.encodedSession);
+  }
+
+  /** Where a claimed file stands. */
+  processing(session: SessionRef, filename: string): string {
+    return join(this.processingFolder(session), filename);
+  }
+
+  /** The session's folder for quarantined files. */
+  failedFolder(session: SessionRef): string {
+    return join(this.roots.failed, session.datePrefix, session.encodedSession);
+  }
+
+  /** Where a quarantined file stands. */
+  failed(session: SessionRef, filename: string): string {
+    return join(this.failedFolder(session), filename);
+  }
+
+  /** The reason beside a quarantined file. */
+  reason(session: SessionRef, filename: string): string {
+    return join(this.failedFolder(session), reasonFileName(filename));
+  }
+
+  /** The volume's identity, made by the scanner alone. */
+  get volumeFile(): string {
+    return join(this.roots.processing, VOLUME_FILE);
+  }
+
+  /** The active session, written by the scanner alone. */
+  get sessionFile(): string {
+    return join(this.roots.processing, SESSION_FILE);
+  }
+}

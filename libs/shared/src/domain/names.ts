@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { hasControlCharacter, percentEncode } from './text.js';
+import { sessionKey, type SessionRef } from './session.js';
+
+/** The most bytes a file name has on Linux and NFS. */
+export const NAME_MAX_BYTES = 255;
+/** The most characters a blob name has: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata */
+export const BLOB_NAME_MAX_CHARACTERS = 1024;
+/** Sluice's own entries under `<processing>`; every name that begins with `.sluice` is reserved. */
+export const VOLUME_FILE = '.sluice-volume';
+/** The active session, kept on the volume so that it outlives Redis. */
+export const SESSION_FILE = '.sluice-session';
+const REMOVING = '.sluice-removing-';
+
+/**
+ * Why a text cannot be the name of a dropped file, or null where it can. Job data is never trusted: whatever passes
+ * here names an entry directly in a folder and nothing else.
+ */
+export function fileNameFault(name: string): string | null {
+  if (name === '') return 'the name is empty';
+  if (!name.isWellFormed()) return 'the name is not valid Unicode';
+  if (name.includes('/') || name.includes('\0')) return 'the name holds a slash or a NUL';
+  if (name.startsWith('.')) return 'the name begins with a dot';
+  if (Buffer.byteLength(name) > NAME_MAX_BYTES) return `the name has more than ${NAME_MAX_BYTES} bytes`;
+  return null;
+}
+
+/** The blob's name: `<date>/<encoded_session>/<filename>`, literally. */
+export function blobName(session: SessionRef, filename: string): string {
+  return `${sessionKey(session)}/${filename}`;
+}
+
+/**
+ * Why Azure cannot hold this blob name faithfully, or null where it can: it would be changed on the way (`\` becomes
+ * `/`), break every listing of the container (control characters) or be refused.
+ */
+export function blobNameFault(name: string): string | null {
+  if (name.endsWith('.')) return 'it ends in a dot, which Azure strips';
+  if (name.includes('\\')) return 'it holds a backslash, which Azure turns into a slash';
+  if (hasControlCharacter(name))
+    return 'it holds a control character, which breaks every listing of the container';
+  if (name.length > BLOB_NAME_MAX_CHARACTERS)
+    return `it has more than ${BLOB_NAME_MAX_CHARACTERS} characters`;
+  return null;
+}
+
+/**
+ * The job id of a file name: `f-` and the name, percent-encoded. BullMQ refuses `:` and integers, and ids such as
+ * `meta` collide with its own keys.
+ */
+export function jobId(filename: string): string {
+  return `f-${percentEncode(filename)}`;
+}
+
+/** The file beside a quarantined one that says why: `.<filename>.error.json`, cut where it would pass 255 bytes. */
+export function reasonFileName(filename: string): string {
+  return fitted('.', filename, '.error.json');
+}
+
+/**
+ * The dot name under which a source waits for its removal. `token` is 8 hex digits, new in each attempt, so that a
+ * worker that slept can never unlink what another one renamed.
+ */
+export function removingName(filename: string, token: string): string {
+  return fitted(`${REMOVING}${token}.`, filename, '');
+}
+
+/** Whether a directory entry is a left-over of a removal of this very file (of any attempt). */
+export function isRemovingNameOf(entry: string, filename: string): boolean {
+  const token = /^\.sluice-removing-([0-9a-f]{8})\./.exec(entry)?.[1];
+  return token !== undefined && entry === removingName(filename, token);
+}
+
+/**
+ * What a left-over of a removal was called: its file name, or (where that was cut to fit) null: then only
+ * {@link isRemovingNameOf} can tell. Undefined where the entry is no such left-over.
+ */
+export function removedFileName(entry: string): string | null | undefined {
+  const match = /^\.sluice-removing-[0-9a-f]{8}\.(.+)$/s.exec(entry);
+  if (!match?.[1]) return undefined;
+  return /~[0-9a-f]{16}$/.test(match[1]) && Buffer.byteLength(entry) > NAME_MAX_BYTES - 4 ? null : match[1];
+}
+
+/** `head + name + tail`; where that passes 255 bytes the name is cut and ends in `~` and 16 hex of its SHA-256. */
+function fitted(head: string, name: string, tail: string): string {
+  const whole = head + name + tail;
+  if (Buffer.byteLength(whole) <= NAME_MAX_BYTES) return whole;
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 16);
+  let room = NAME_MAX_BYTES - Buffer.byteLength(head + tail) - 17;
+  let kept = '';
+  for (const character of name) {
+    room -= Buffer.byteLength(character);
+    if (room < 0) break;
+    kept += character;
+  }
+  return `${head}${kept}~${digest}${tail}`;
+}

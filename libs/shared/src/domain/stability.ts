@@ -1,0 +1,70 @@
+import type { FileLook } from './identity.js';
+
+/** When a file counts as at rest. */
+export interface StabilityRule {
+  /** Minimum age in milliseconds, from the later of mtime and ctime. */
+  readonly minAgeMs: number;
+  /** Whether ctime counts too. After a claim it does not: the rename itself moves it. */
+  readonly useCtime?: boolean;
+}
+
+/** What the last look at a file left to remember. */
+export interface Observation {
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** When these values were first seen, milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** The verdict on a file, with the sentence that explains it. */
+export interface Verdict {
+  readonly stable: boolean;
+  readonly why: string;
+  /** What to hand in as `previous` at the next look. */
+  readonly observation: Observation;
+  /** Milliseconds until the age alone would be enough; 0 where it is. */
+  readonly waitMs: number;
+}
+
+/**
+ * Decides whether a file has come to rest: older than the minimum age, and size and mtime as in the look before.
+ * A time in the future (clock skew) says nothing, so the age then counts from the first look that saw it unchanged.
+ *
+ * @param previous the last verdict's observation, null at the first look
+ * @param now milliseconds since 1970
+ */
+export function decideStability(
+  previous: Observation | null,
+  current: Pick<FileLook, 'size' | 'mtimeNs' | 'ctimeNs'>,
+  now: number,
+  rule: StabilityRule,
+): Verdict {
+  const { size, mtimeNs, ctimeNs } = current;
+  const agrees = previous !== null && previous.size === size && previous.mtimeNs === mtimeNs;
+  // chmod or rename by the producer touches ctime only: the content agrees, but the age begins anew
+  const untouched = agrees && (rule.useCtime === false || previous.ctimeNs === ctimeNs);
+  const observation: Observation = { size, mtimeNs, ctimeNs, since: untouched ? previous.since : now };
+
+  const newest = rule.useCtime === false || mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
+  const newestMs = Number(newest / 1_000_000n);
+  const inFuture = newestMs > now;
+  const ageMs = inFuture ? now - observation.since : now - newestMs;
+  const waitMs = Math.max(0, rule.minAgeMs - ageMs);
+  const verdict = (stable: boolean, why: string): Verdict => ({ stable, why, observation, waitMs });
+
+  if (previous === null) return verdict(false, 'settling: first look, a second one must agree');
+  if (!agrees) {
+    const what = previous.size === size ? 'modification time' : 'size';
+    return verdict(false, `settling: ${what} changed since the last look`);
+  }
+  if (waitMs > 0) {
+    const from = inFuture ? 'its times are in the future, so age counts from the first look; ' : '';
+    return verdict(false, `settling: ${from}${seconds(ageMs)} old, ${seconds(rule.minAgeMs)} needed`);
+  }
+  return verdict(true, `at rest for ${seconds(ageMs)}`);
+}
+
+function seconds(ms: number): string {
+  return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+}

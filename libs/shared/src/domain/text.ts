@@ -1,0 +1,50 @@
+const UNRESERVED = /[A-Za-z0-9\-._~]/;
+
+/**
+ * Percent-encodes a text the one way Sluice does: RFC 3986 unreserved characters stay, every other UTF-8 byte
+ * becomes `%XX` in upper case. `.` and `..` become `%2E` and `%2E%2E`; otherwise a last dot becomes `%2E`, since
+ * neither a folder nor a blob segment may end in one.
+ *
+ * @throws URIError on a lone surrogate, which has no UTF-8 form.
+ * @see https://www.rfc-editor.org/rfc/rfc3986#section-2.3
+ */
+export function percentEncode(text: string): string {
+  if (text === '.' || text === '..') return text.replaceAll('.', '%2E');
+  if (!text.isWellFormed()) throw new URIError('the text holds a lone surrogate');
+  let encoded = '';
+  for (const character of text) {
+    if (UNRESERVED.test(character)) encoded += character;
+    else
+      for (const byte of Buffer.from(character))
+        encoded += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded.endsWith('.') ? `${encoded.slice(0, -1)}%2E` : encoded;
+}
+
+/**
+ * The text that {@link percentEncode} made `encoded` from.
+ *
+ * @returns null where `encoded` is not exactly what `percentEncode` gives.
+ */
+export function percentDecode(encoded: string): string | null {
+  try {
+    const text = decodeURIComponent(encoded);
+    return percentEncode(text) === encoded ? text : null;
+  } catch {
+    return null;
+  }
+}
+
+// C0, DEL and C1 controls, and the two code points that no XML listing may hold.
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/;
+
+/** Whether a text holds a character that a blob listing cannot show (controls, U+FFFE, U+FFFF). */
+export function hasControlCharacter(text: string): boolean {
+  return CONTROL.test(text);
+}
+
+/** Whether a name is kept for Sluice itself. */
+export function isReserved(name: string): boolean {
+  return name.startsWith('.sluice');
+}
