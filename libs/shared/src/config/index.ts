@@ -1,0 +1,4 @@
+export * from './document.js';
+export * from './parse.js';
+export * from './quantity.js';
+export * from './schema.js';

@@ -1,0 +1,321 @@
+import { parseQuantity } from './quantity.js';
+
+/** The processes that read settings. */
+export const ROLES = ['api', 'scanner', 'uploader'] as const;
+/** One of {@link ROLES}. */
+export type Role = (typeof ROLES)[number];
+
+/** How a variable's text is read. `parse` returns the value, or throws a sentence that says what is wanted. */
+interface Kind<T> {
+  readonly type: string;
+  readonly parse: (text: string) => T;
+}
+
+/** One variable of the contract: everything that the program, the README and `.env.example` know of it. */
+export interface Variable<T = unknown> {
+  readonly kind: Kind<T>;
+  /** The text that stands for an unset variable; null where unset is a value of its own. */
+  readonly default: string | null;
+  /** What the default is called where no text can say it. */
+  readonly defaultNote?: string;
+  readonly secret?: true;
+  /** Who must have it. */
+  readonly requiredBy?: readonly Role[];
+  readonly meaning: string;
+}
+
+const text: Kind<string> = { type: 'text', parse: (value) => value };
+const flag: Kind<boolean> = {
+  type: '`true` or `false`',
+  parse: (value) => {
+    if (value === 'true' || value === 'false') return value === 'true';
+    throw new Error('must be true or false');
+  },
+};
+const path: Kind<string> = {
+  type: 'absolute path',
+  parse: (value) => {
+    if (!value.startsWith('/')) throw new Error('must be an absolute path');
+    return value.length > 1 ? value.replace(/\/+$/, '') : value;
+  },
+};
+const url = (...schemes: string[]): Kind<string> => ({
+  type: 'URL',
+  parse: (value) => {
+    const parsed = URL.canParse(value) ? new URL(value) : null;
+    if (!parsed || !schemes.includes(parsed.protocol.slice(0, -1)))
+      throw new Error(
+        `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+      );
+    return value.replace(/\/+$/, '');
+  },
+});
+const redisUrl: Kind<string> = {
+  type: 'URL',
+  parse: (value) => {
+    url('redis', 'rediss').parse(value);
+    if (!/^\/?(\d+)?$/.test(new URL(value).pathname))
+      throw new Error('must end in a database number, such as redis://host:6379/0');
+    return value;
+  },
+};
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> => ({
+  type: 'whole number',
+  parse: (value) => {
+    const number = /^\d+$/.test(value) ? Number(value) : NaN;
+    if (!(number >= least && number <= most))
+      throw new Error(
+        most === Number.MAX_SAFE_INTEGER
+          ? `must be a whole number, at least ${least}`
+          : `must be a whole number from ${least} to ${most}`,
+      );
+    return number;
+  },
+});
+const size = (least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> => ({
+  type: 'size',
+  parse: (value) => {
+    const bytes = parseQuantity(value);
+    if (bytes === null) throw new Error('must be bytes or a quantity such as 8388608, 8Mi or 20Gi');
+    if (bytes < least || bytes > most) throw new Error(`must be from ${least} to ${most} bytes`);
+    return bytes;
+  },
+});
+/** Text in seconds, value in milliseconds. */
+const seconds = (leastMs: number): Kind<number> => ({
+  type: 'seconds',
+  parse: (value) => {
+    const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1000 : NaN;
+    if (!(number >= leastMs && number <= 1e12))
+      throw new Error(`must be seconds, at least ${leastMs / 1000}`);
+    return Math.round(number);
+  },
+});
+const choice = <T extends string>(...values: T[]): Kind<T> => ({
+  type: values.map((value) => `\`${value}\``).join(', '),
+  parse: (value) => {
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`);
+    return found;
+  },
+});
+const patterns: Kind<string[]> = {
+  type: 'comma-separated globs',
+  parse: (value) =>
+    value
+      .split(',')
+      .map((pattern) => pattern.trim())
+      .filter((pattern) => pattern !== ''),
+};
+
+const define = <T>(variable: Variable<T>): Variable<T> => variable;
+const MIB = 1024 * 1024;
+// https://learn.microsoft.com/rest/api/storageservices/put-block and put-blob: the service's own ceilings
+const AZURE_BLOCK_MAX = 4000 * MIB;
+const AZURE_PUT_MAX = 5000 * MIB;
+
+/** Every variable of the contract, section 4, in the order in which the README shows them. */
+export const SCHEMA = {
+  APP_AZURE_ACCOUNT_URL: define({
+    kind: url('https', 'http'),
+    default: null,
+    requiredBy: ['uploader'],
+    meaning:
+      'The storage account, `https://<account>.blob.core.windows.net`. This URL decides; a connection string with another endpoint is a fault.',
+  }),
+  APP_AZURE_CONTAINER: define({
+    kind: text,
+    default: null,
+    requiredBy: ['uploader'],
+    meaning: 'The container that receives the blobs, for instance `ingest`.',
+  }),
+  APP_AZURE_CREDENTIAL: define({
+    kind: choice('auto', 'identity', 'connection-string', 'account-key'),
+    default: 'auto',
+    meaning:
+      'How to sign in. `auto` tries DefaultAzureCredential, then the connection string, then the account key, each with 10 s and a write probe, and takes the first that passes.',
+  }),
+  APP_AZURE_CONNECTION_STRING: define({
+    kind: text,
+    default: null,
+    secret: true,
+    meaning: 'Fallback credential.',
+  }),
+  APP_AZURE_ACCOUNT_NAME: define({
+    kind: text,
+    default: null,
+    meaning: 'Fallback credential, together with the key.',
+  }),
+  APP_AZURE_ACCOUNT_KEY: define({
+    kind: text,
+    default: null,
+    secret: true,
+    meaning: 'Fallback credential, together with the name.',
+  }),
+  APP_AZURE_CREATE_CONTAINER: define({
+    kind: flag,
+    default: 'false',
+    meaning: 'Create a missing container at start; for local use.',
+  }),
+  APP_AZURE_MAX_BLOCK_SIZE: define({
+    kind: size(1, AZURE_BLOCK_MAX),
+    default: '8Mi',
+    meaning: 'Bytes of a block. It grows by itself where a file would need over 50,000 blocks.',
+  }),
+  APP_AZURE_MAX_SINGLE_PUT_SIZE: define({
+    kind: size(0, AZURE_PUT_MAX),
+    default: '4Mi',
+    meaning: 'A file of at most this many bytes goes up as one Put Blob.',
+  }),
+  APP_AZURE_MAX_CONCURRENCY: define({
+    kind: whole(1, 1000),
+    default: '8',
+    meaning: 'Blocks in flight per file.',
+  }),
+  APP_BLOCK_MEMORY: define({
+    kind: size(1),
+    default: '64Mi',
+    meaning:
+      'Ceiling of all block buffers of one uploader. A block or single put above it is a configuration fault; a file whose grown block would pass it is quarantined as `FileTooLarge`.',
+  }),
+  APP_CONTENT_MD5: define({
+    kind: flag,
+    default: 'true',
+    meaning:
+      "Also take the whole file's MD5 and set it as the blob's Content-MD5, a label other tools check. `false` saves about half of the hashing.",
+  }),
+  APP_NFS_INCOMING_DIR: define({
+    kind: path,
+    default: '/mnt/nfs/incoming',
+    meaning: 'Where producers drop files.',
+  }),
+  APP_NFS_PROCESSING_ROOT: define({
+    kind: path,
+    default: '/mnt/nfs/.processing',
+    meaning: 'Where claimed files stand. On the same filesystem as the drop folder, proved at start.',
+  }),
+  APP_NFS_FAILED_ROOT: define({
+    kind: path,
+    default: '/mnt/nfs/.failed',
+    meaning: 'Where quarantined files stand, with their reasons. On the same filesystem too.',
+  }),
+  APP_LOCAL_STAGING_ROOT: define({
+    kind: path,
+    default: '/mnt/staging',
+    meaning: 'Local disk of one uploader alone.',
+  }),
+  APP_STAGING_LIMIT: define({
+    kind: size(1),
+    default: null,
+    defaultNote: 'what the disk has',
+    meaning:
+      'Most bytes to stage at once; needed where a limit is not visible as disk size (an emptyDir `sizeLimit`).',
+  }),
+  APP_POLL_INTERVAL_S: define({ kind: seconds(50), default: '2.0', meaning: 'Time between two scans.' }),
+  APP_MIN_FILE_AGE_S: define({
+    kind: seconds(0),
+    default: '5.0',
+    meaning: 'How long a file must rest before it is taken.',
+  }),
+  APP_IGNORE_PATTERNS: define({
+    kind: patterns,
+    default: '',
+    meaning: 'Names to leave alone, e.g. `*.part,*.tmp`.',
+  }),
+  APP_MAX_QUEUE_SIZE: define({
+    kind: whole(1, 1_000_000),
+    default: '2000',
+    meaning: 'Jobs waiting, delayed or active at which the scanner holds back.',
+  }),
+  APP_WORKER_CONCURRENCY: define({
+    kind: whole(1, 1000),
+    default: '4',
+    meaning: 'Files at once per uploader.',
+  }),
+  APP_MAX_ATTEMPTS: define({ kind: whole(1, 1000), default: '5', meaning: 'Attempts before quarantine.' }),
+  APP_RETRY_BACKOFF_S: define({
+    kind: seconds(0),
+    default: '2',
+    meaning: 'First delay between attempts, doubled with jitter, at most 300 s.',
+  }),
+  APP_RECOVERY_INTERVAL_S: define({
+    kind: seconds(100),
+    default: '30',
+    meaning: 'How often `.processing` and `.failed` are reconciled with the queue, besides at start.',
+  }),
+  APP_NFS_HANG_LIMIT_S: define({
+    kind: seconds(100),
+    default: '300',
+    meaning: 'A file operation that hangs longer makes scanner and uploader unhealthy.',
+  }),
+  APP_SHUTDOWN_GRACE_S: define({
+    kind: seconds(0),
+    default: '25',
+    meaning: 'How long running files may go on after SIGTERM.',
+  }),
+  APP_HISTORY_DAYS: define({
+    kind: whole(1, 36_500),
+    default: '30',
+    meaning: 'Older records of done files and finished sessions go; counters and quarantined files stay.',
+  }),
+  APP_HISTORY_MAX_FILES: define({
+    kind: whole(1),
+    default: '100000',
+    meaning: 'Most records of done files.',
+  }),
+  APP_WRITE_MANIFEST: define({
+    kind: flag,
+    default: 'false',
+    meaning: 'At each finish of a session store `.manifest.jsonl` in its folder.',
+  }),
+  APP_REDIS_URL: define({
+    kind: redisUrl,
+    default: 'redis://127.0.0.1:6379/0',
+    secret: true,
+    meaning: 'Also `rediss://`, with user and password; database number included.',
+  }),
+  APP_REDIS_PREFIX: define({
+    kind: text,
+    default: '{sluice}',
+    meaning: 'First part of every key. The braces keep all keys in one slot of a Redis Cluster.',
+  }),
+  APP_API_TOKEN: define({
+    kind: text,
+    default: null,
+    secret: true,
+    meaning: 'Bearer token (or Basic password) that the api asks for.',
+  }),
+  APP_API_AUTH: define({
+    kind: choice('none'),
+    default: null,
+    meaning: '`none` says that an api open to the network without a token is meant.',
+  }),
+  APP_PORT: define({
+    kind: whole(0, 65_535),
+    default: '8000',
+    meaning: 'Port of the api, and of probes and metrics of every process.',
+  }),
+  APP_BIND: define({
+    kind: text,
+    default: null,
+    defaultNote: '`0.0.0.0`; api without token: `127.0.0.1`',
+    meaning: 'Address to listen on.',
+  }),
+  APP_LOG_LEVEL: define({
+    kind: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace'),
+    default: 'info',
+    meaning: 'Least level that is logged.',
+  }),
+  APP_LOG_FORMAT: define({
+    kind: choice('json', 'pretty'),
+    default: 'json',
+    meaning: '`pretty` is for people.',
+  }),
+};
+
+/** The name of a variable. */
+export type VariableName = keyof typeof SCHEMA;
+/** The values of all variables, by name; null where unset without a default. */
+export type Values = {
+  [Name in VariableName]: (typeof SCHEMA)[Name] extends Variable<infer T> ? T | null : never;
+};
