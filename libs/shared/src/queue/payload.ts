@@ -1,0 +1,110 @@
+import { fileNameFault, isDatePrefix, isEncodedSession, jobId, type SessionRef } from '../domain/index.js';
+
+/** The reason of a quarantine, as the reason file and the job's mark hold it. Times are ISO 8601. */
+export interface QuarantineReason {
+  readonly code: string;
+  readonly message: string;
+  readonly attempts: number;
+  readonly first_attempt_at: string | null;
+  readonly last_attempt_at: string | null;
+}
+
+/** What a job carries. People can edit it in Bull Board, so it is read through {@link readPayload} alone. */
+export interface UploadPayload {
+  date_prefix: string;
+  encoded_session: string;
+  filename: string;
+  /** Bytes as the scanner saw them; a hint. */
+  size?: number;
+  /** mtime in nanoseconds as the scanner saw it, decimal; a hint. */
+  mtime_ns?: string;
+  /** Attempts that failed so far. */
+  attempts?: number;
+  /** Outages and other waits since the last attempt; they make the delay grow and count nothing. */
+  waits?: number;
+  /** ISO 8601. */
+  first_attempt_at?: string;
+  /** What the last look at a claimed file that settles again left to remember. */
+  observation?: { size: number; mtime_ns: string; ctime_ns: string; since: number };
+  /** Set on a job whose file stands in `<failed>`: it is shown as failed, with this reason. */
+  quarantined?: QuarantineReason;
+}
+
+/** A payload that was checked: every path may be derived from it. */
+export interface ReadPayload {
+  readonly session: SessionRef;
+  readonly filename: string;
+  /** Bytes; null where the hint is missing or no number. */
+  readonly size: number | null;
+  readonly mtimeNs: bigint | null;
+  readonly attempts: number;
+  readonly waits: number;
+  readonly firstAttemptAt: string | null;
+  readonly observation: { size: number; mtimeNs: bigint; ctimeNs: bigint; since: number } | null;
+  readonly quarantined: QuarantineReason | null;
+}
+
+/**
+ * Checks a job's payload.
+ *
+ * @returns the payload, or the sentence that says what is wrong with it.
+ */
+export function readPayload(id: string | undefined, data: unknown): ReadPayload | string {
+  if (typeof data !== 'object' || data === null) return 'the job has no data';
+  const d = data as Record<string, unknown>;
+  if (typeof d.date_prefix !== 'string' || !isDatePrefix(d.date_prefix))
+    return 'date_prefix is not a day such as 20260131';
+  if (typeof d.encoded_session !== 'string' || !isEncodedSession(d.encoded_session))
+    return 'encoded_session is not an encoded session name';
+  if (typeof d.filename !== 'string') return 'filename is not a text';
+  const fault = fileNameFault(d.filename);
+  if (fault) return `filename: ${fault}`;
+  if (id !== jobId(d.filename))
+    return `filename does not belong to this job's id; the id of that file is ${jobId(d.filename)}`;
+  return {
+    session: { datePrefix: d.date_prefix, encodedSession: d.encoded_session },
+    filename: d.filename,
+    size: count(d.size),
+    mtimeNs: integer(d.mtime_ns),
+    attempts: count(d.attempts) ?? 0,
+    waits: count(d.waits) ?? 0,
+    firstAttemptAt: typeof d.first_attempt_at === 'string' ? d.first_attempt_at : null,
+    observation: readObservation(d.observation),
+    quarantined: readReason(d.quarantined),
+  };
+}
+
+function readObservation(value: unknown): ReadPayload['observation'] {
+  if (typeof value !== 'object' || value === null) return null;
+  const o = value as Record<string, unknown>;
+  const [size, mtimeNs, ctimeNs, since] = [
+    count(o.size),
+    integer(o.mtime_ns),
+    integer(o.ctime_ns),
+    count(o.since),
+  ];
+  return size === null || mtimeNs === null || ctimeNs === null || since === null
+    ? null
+    : { size, mtimeNs, ctimeNs, since };
+}
+
+/** Reads a reason from a mark or a reason file. @returns null where it is none. */
+export function readReason(value: unknown): QuarantineReason | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const r = value as Record<string, unknown>;
+  return {
+    code: typeof r.code === 'string' ? r.code : 'Unknown',
+    message: typeof r.message === 'string' ? r.message : 'no reason is recorded',
+    attempts: count(r.attempts) ?? 0,
+    first_attempt_at: typeof r.first_attempt_at === 'string' ? r.first_attempt_at : null,
+    last_attempt_at: typeof r.last_attempt_at === 'string' ? r.last_attempt_at : null,
+  };
+}
+
+function count(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+function integer(value: unknown): bigint | null {
+  return typeof value === 'string' && /^-?\d{1,30}$/.test(value) ? BigInt(value) : null;
+}

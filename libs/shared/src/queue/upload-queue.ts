@@ -1,0 +1,77 @@
+import { Queue, type JobsOptions } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { jobId } from '../domain/index.js';
+import { bindScript } from '../redis/index.js';
+import type { UploadPayload } from './payload.js';
+
+/** The queue's name, as Bull Board shows it; contract section 2. */
+export const QUEUE_NAME = 'upload';
+/** Completed jobs kept for inspection. */
+const COMPLETED_KEPT = 500;
+
+/** The upload queue, typed. */
+export type UploadQueue = Queue<UploadPayload>;
+
+/** What Redis says of a job: `queued` waits its turn, `missing` is none at all. */
+export type JobState = 'missing' | 'queued' | 'active' | 'delayed' | 'completed' | 'failed';
+
+/**
+ * Opens the queue on a connection of the caller's, who also closes that.
+ *
+ * @param onError called with each connection error; without it Node would end the process
+ */
+export function openUploadQueue(redis: Redis, prefix: string, onError: (error: Error) => void): UploadQueue {
+  const queue: UploadQueue = new Queue(QUEUE_NAME, { connection: redis, prefix });
+  queue.on('error', onError);
+  return queue;
+}
+
+/**
+ * A job as `addBulk` takes it. BullMQ makes one attempt and never retries by itself: attempts are counted in the
+ * payload, because a retry in Bull Board gives BullMQ's own no new ones.
+ */
+export function uploadJob(payload: UploadPayload): { name: string; data: UploadPayload; opts: JobsOptions } {
+  return {
+    name: QUEUE_NAME,
+    data: payload,
+    opts: {
+      jobId: jobId(payload.filename),
+      attempts: 1,
+      removeOnComplete: { count: COMPLETED_KEPT },
+      removeOnFail: false,
+    },
+  };
+}
+
+// A lock is what makes a job active; the lists themselves cannot be searched in constant time.
+const STATES = `
+local base = KEYS[1] .. ':${QUEUE_NAME}:'
+local states = {}
+for i, id in ipairs(ARGV) do
+  local state = 'missing'
+  if redis.call('EXISTS', base .. id) == 1 then
+    if redis.call('ZSCORE', base .. 'completed', id) then state = 'completed'
+    elseif redis.call('ZSCORE', base .. 'failed', id) then state = 'failed'
+    elseif redis.call('ZSCORE', base .. 'delayed', id) then state = 'delayed'
+    elseif redis.call('EXISTS', base .. id .. ':lock') == 1 then state = 'active'
+    else state = 'queued' end
+  end
+  states[i] = state
+end
+return states`;
+
+/** Asks for the states of many jobs in one call per 1,000; the answer has the order of the ids. */
+export function jobStates(redis: Redis, prefix: string): (ids: readonly string[]) => Promise<JobState[]> {
+  const script = bindScript(redis, 'sluiceJobStates', prefix, STATES);
+  return async (ids) => {
+    const states: JobState[] = [];
+    for (let at = 0; at < ids.length; at += 1000)
+      states.push(...((await script(...ids.slice(at, at + 1000))) as JobState[]));
+    return states;
+  };
+}
+
+/** Whether the lock of a job is still held with this token; asked before anything that cannot be undone. */
+export async function holdsLock(redis: Redis, prefix: string, id: string, token: string): Promise<boolean> {
+  return (await redis.get(`${prefix}:${QUEUE_NAME}:${id}:lock`)) === token;
+}

@@ -1,0 +1,73 @@
+import type { Redis } from 'ioredis';
+
+/** How long the scanner's view lives without being renewed; milliseconds. */
+const VIEW_TTL_MS = 30_000;
+
+/** Totals of the last scan; `GET /v1/status` shows it as `incoming`. */
+export interface IncomingView {
+  /** Entries in the folder. */
+  readonly seen: number;
+  readonly settling: number;
+  readonly held: number;
+  readonly ignored: number;
+  /** Age of the oldest file that waits here and was examined, in seconds; 0 where none waits. */
+  readonly oldest_age_s: number;
+  /** Entries that no scan has examined yet, because the queue has no room for more. */
+  readonly unexamined: number;
+}
+
+/** Why a file waits in the drop folder, as the scanner last saw it. Times are milliseconds since 1970. */
+export interface IncomingEntry {
+  readonly state: 'settling' | 'held' | 'ignored';
+  /** A sentence; an age in it would go stale, so `since` says from when. */
+  readonly why: string;
+  readonly since: number;
+  /** Bytes; null where it was not looked at. */
+  readonly size: number | null;
+}
+
+/** The scanner's view of the drop folder, kept in Redis for the api. */
+export class Incoming {
+  constructor(
+    private readonly redis: Redis,
+    private readonly prefix: string,
+  ) {}
+
+  /** Publishes the view: its totals, and the entries that changed (null: gone) since the last time. */
+  async publish(
+    view: IncomingView,
+    changes: ReadonlyMap<string, IncomingEntry | null>,
+    whole: boolean,
+  ): Promise<void> {
+    const entries = `${this.prefix}:incoming-entries`;
+    const multi = this.redis.multi().set(`${this.prefix}:incoming`, JSON.stringify(view), 'PX', VIEW_TTL_MS);
+    if (whole) multi.del(entries);
+    const gone: string[] = [];
+    const set: string[] = [];
+    for (const [name, entry] of changes) {
+      if (entry === null) gone.push(name);
+      else set.push(name, JSON.stringify(entry));
+    }
+    if (gone.length > 0) multi.hdel(entries, ...gone);
+    if (set.length > 0) multi.hset(entries, ...set);
+    await multi.pexpire(entries, VIEW_TTL_MS).exec();
+  }
+
+  /** The totals of the last scan; null without a live scanner. */
+  async view(): Promise<IncomingView | null> {
+    const text = await this.redis.get(`${this.prefix}:incoming`);
+    return text === null ? null : (JSON.parse(text) as IncomingView);
+  }
+
+  /** One entry, or null. */
+  async entry(filename: string): Promise<IncomingEntry | null> {
+    const text = await this.redis.hget(`${this.prefix}:incoming-entries`, filename);
+    return text === null ? null : (JSON.parse(text) as IncomingEntry);
+  }
+
+  /** All entries by name, unordered; as many as the scanner examines, never the whole folder. */
+  async entries(): Promise<Map<string, IncomingEntry>> {
+    const hash = await this.redis.hgetall(`${this.prefix}:incoming-entries`);
+    return new Map(Object.entries(hash).map(([name, text]) => [name, JSON.parse(text) as IncomingEntry]));
+  }
+}

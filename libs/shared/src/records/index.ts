@@ -1,0 +1,4 @@
+export * from './incoming.js';
+export * from './moves.js';
+export * from './sessions.js';
+export * from './totals.js';

@@ -1,0 +1,88 @@
+import type { Redis } from 'ioredis';
+import { bindScript, type Script } from '../redis/index.js';
+
+/**
+ * What all scripts of the records share. Keys, after the prefix:
+ *
+ * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at
+ * - `:totals` hash: processed_ok, processed_err, last_error
+ * - `:sessions` zset of session keys by start; `:session:<key>` hash
+ * - `:seq` counter of records; `:file:<id>` hash, one for each drop
+ * - `:live` hash: blob name -> id of the record that is not done
+ * - `:name:<filename>` zset of record ids
+ * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id
+ * - `:receipts:<blob>` hash: claim -> 1
+ * - `:events` channel
+ */
+const PRELUDE = `
+local P = KEYS[1]
+local function now() local t = redis.call('TIME') return string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)) end
+local function skey(s) return P .. ':session:' .. s end
+local function fkey(id) return P .. ':file:' .. id end
+local function index(id, s, from, to)
+  if from == to then return end
+  if from and from ~= '' then
+    redis.call('ZREM', P .. ':files:' .. from, id)
+    redis.call('ZREM', skey(s) .. ':files:' .. from, id)
+  end
+  if to then
+    redis.call('ZADD', P .. ':files:' .. to, id, id)
+    redis.call('ZADD', skey(s) .. ':files:' .. to, id, id)
+  end
+end
+local function say(event) redis.call('PUBLISH', P .. ':events', cjson.encode(event)) end
+local function open_session(s, name)
+  if redis.call('EXISTS', skey(s)) == 0 then
+    local at = now()
+    redis.call('HSET', skey(s), 'name', name, 'started_at', at, 'bytes_total', 0, 'bytes_done', 0)
+    redis.call('ZADD', P .. ':sessions', at, s)
+  end
+end
+local function review(s)
+  local k = skey(s)
+  local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
+  local busy = watch[1] == '1' and watch[2] == s
+  if not busy then
+    for _, state in ipairs({'queued', 'active', 'delayed'}) do
+      if redis.call('ZCARD', k .. ':files:' .. state) > 0 then busy = true break end
+    end
+  end
+  if busy then
+    redis.call('HDEL', k, 'finished_at')
+  elseif redis.call('HEXISTS', k, 'finished_at') == 0 then
+    redis.call('HSET', k, 'finished_at', now())
+    redis.call('SADD', P .. ':finished', s)
+    say({type = 'session', session = s, state = 'finished'})
+  end
+end
+local function set_state(id, s, name, from, to, why)
+  index(id, s, from, to)
+  redis.call('HSET', fkey(id), 'state', to, 'why', why, 'updated_at', now())
+  say({type = 'file', filename = name, session = s, state = to, why = why})
+end
+local function new_record(s, name, size)
+  local id = string.format('%.0f', redis.call('INCR', P .. ':seq'))
+  redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', size, 'attempts', 0, 'deaths', 0, 'alone_deaths', 0, 'run', '', 'queued_at', now())
+  redis.call('HSET', P .. ':live', s .. '/' .. name, id)
+  redis.call('ZADD', P .. ':name:' .. name, id, id)
+  redis.call('HINCRBY', skey(s), 'bytes_total', size)
+  return id
+end
+local function resize(id, s, size)
+  local old = tonumber(redis.call('HGET', fkey(id), 'size')) or 0
+  if old ~= tonumber(size) then
+    redis.call('HINCRBY', skey(s), 'bytes_total', string.format('%.0f', tonumber(size) - old))
+    redis.call('HSET', fkey(id), 'size', size)
+  end
+end
+local function drop_record(id, s, name, state)
+  index(id, s, state, nil)
+  redis.call('ZREM', P .. ':name:' .. name, id)
+  redis.call('DEL', fkey(id))
+end
+`;
+
+/** Binds a script of the records; see `PRELUDE` for the keys and functions it may use. */
+export function recordScript(redis: Redis, prefix: string, name: string, body: string): Script {
+  return bindScript(redis, name, prefix, PRELUDE + body);
+}

@@ -1,0 +1,290 @@
+import type { Redis } from 'ioredis';
+import { decodeSession, sessionKey, type DoneFacts, type SessionRef } from '../domain/index.js';
+import { recordScript } from './lua.js';
+
+/** A file that the scanner hands to the queue. */
+export interface QueuedFile {
+  readonly session: SessionRef;
+  readonly filename: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What the beginning of a run found out. */
+export interface Begun {
+  /** The state before: `failed` means that a quarantined file is being retried. */
+  readonly before: 'queued' | 'active' | 'delayed' | 'failed' | 'new';
+  /** Runs of this file that ended without a word: their worker died or froze. */
+  readonly deaths: number;
+  /** Those of them in which the file was alone. */
+  readonly aloneDeaths: number;
+}
+
+// `lease` guards against a scanner that slept through its own: '' is for tests and tools alone.
+const QUEUE = `
+local lease, state, why = ARGV[1], ARGV[2], ARGV[3]
+if lease ~= '' and redis.call('GET', P .. ':scanner-lease') ~= lease then return 0 end
+local touched = {}
+for i = 4, #ARGV, 4 do
+  local s, session_name, name, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  open_session(s, session_name)
+  local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+  if not id then id = new_record(s, name, size) else resize(id, s, size) end
+  local before = redis.call('HGET', fkey(id), 'state')
+  if before ~= state then set_state(id, s, name, before, state, why) end
+  touched[s] = true
+end
+for s in pairs(touched) do review(s) end
+return 1`;
+const BEGIN = `
+local s, session_name, name, size, run, alone, pod = unpack(ARGV)
+open_session(s, session_name)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+local before = 'new'
+if not id then id = new_record(s, name, size) end
+local h = redis.call('HMGET', fkey(id), 'state', 'run', 'run_alone', 'deaths', 'alone_deaths')
+if h[1] ~= '' then before = h[1] end
+local deaths, alone_deaths = tonumber(h[4]), tonumber(h[5])
+if before == 'failed' then
+  deaths, alone_deaths = 0, 0
+  redis.call('HSET', fkey(id), 'deaths', 0, 'alone_deaths', 0, 'attempts', 0, 'code', '')
+elseif h[2] and h[2] ~= '' and h[2] ~= run then
+  deaths = deaths + 1
+  if h[3] == '1' then alone_deaths = alone_deaths + 1 end
+  redis.call('HSET', fkey(id), 'deaths', deaths, 'alone_deaths', alone_deaths)
+end
+local mark = run
+if deaths >= 2 and alone ~= '1' then mark = '' end
+redis.call('HSET', fkey(id), 'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0)
+if before ~= 'active' then
+  set_state(id, s, name, h[1], 'active', 'an uploader is at it')
+  if redis.call('HEXISTS', skey(s), 'finished_at') == 1 then review(s) end
+end
+return {before, deaths, alone_deaths}`;
+// A run that another one has taken over says nothing more.
+const REST = `
+local s, name, run, state, why, attempts, code = unpack(ARGV)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then return 0 end
+local h = redis.call('HMGET', fkey(id), 'state', 'run')
+if h[2] ~= run and h[2] ~= '' then return 0 end
+redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code)
+set_state(id, s, name, h[1], state, why)
+return 1`;
+const QUARANTINE = `
+local s, name, state, why, attempts, code, count, size = unpack(ARGV)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then open_session(s, ARGV[9]) id = new_record(s, name, size) end
+local before = redis.call('HGET', fkey(id), 'state')
+redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code, 'finished_at', now())
+set_state(id, s, name, before, 'failed', why)
+if count == '1' and before ~= 'failed' then redis.call('HINCRBY', P .. ':totals', 'processed_err', 1) end
+review(s)
+return 1`;
+const RECEIPT = `
+local s, name, claim, blob_url, size, md5, mtime, attempts, pod, max_files, session_name = unpack(ARGV)
+open_session(s, session_name)
+local first = redis.call('HSETNX', P .. ':receipts:' .. s .. '/' .. name, claim, 1)
+redis.call('EXPIRE', P .. ':receipts:' .. s .. '/' .. name, 2592000)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if first == 1 then
+  if not id then id = new_record(s, name, size) end
+  resize(id, s, size)
+  redis.call('HINCRBY', P .. ':totals', 'processed_ok', 1)
+  redis.call('HINCRBY', skey(s), 'bytes_done', size)
+end
+if id then
+  local before = redis.call('HGET', fkey(id), 'state')
+  if first == 0 then
+    redis.call('HINCRBY', skey(s), 'bytes_total', '-' .. redis.call('HGET', fkey(id), 'size'))
+    drop_record(id, s, name, before)
+  else
+    redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', '', 'blob_url', blob_url, 'size', size, 'md5', md5, 'mtime', mtime, 'pod', pod, 'finished_at', now(), 'progress', size)
+    set_state(id, s, name, before, 'done', 'verified in the store')
+  end
+  redis.call('HDEL', P .. ':live', s .. '/' .. name)
+end
+for _ = 1, 4 do
+  if redis.call('ZCARD', P .. ':files:done') <= tonumber(max_files) then break end
+  local oldest = redis.call('ZRANGE', P .. ':files:done', 0, 0)[1]
+  local h = redis.call('HMGET', fkey(oldest), 'session', 'filename')
+  redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
+  drop_record(oldest, h[1], h[2], 'done')
+end
+review(s)
+return first`;
+const FORGET = `
+local s, name = ARGV[1], ARGV[2]
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then return 0 end
+local h = redis.call('HMGET', fkey(id), 'state', 'size')
+redis.call('HINCRBY', skey(s), 'bytes_total', '-' .. h[2])
+redis.call('HDEL', P .. ':live', s .. '/' .. name)
+drop_record(id, s, name, h[1])
+say({type = 'file', filename = name, session = s, state = 'gone'})
+review(s)
+return 1`;
+const PROGRESS = `
+local s, name, bytes = unpack(ARGV)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then return 0 end
+redis.call('HSET', fkey(id), 'progress', bytes)
+local size = redis.call('HGET', fkey(id), 'size')
+say({type = 'progress', filename = name, session = s, bytes = tonumber(bytes), size = tonumber(size)})
+return 1`;
+const LAST_ERROR = `
+redis.call('HSET', P .. ':totals', 'last_error', ARGV[1])`;
+
+/** The moves of a file from state to state, each one atomic step in Redis. */
+export class Moves {
+  private readonly scripts;
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly prefix: string,
+  ) {
+    const bind = (name: string, body: string) => recordScript(redis, prefix, `sluiceFile${name}`, body);
+    this.scripts = {
+      queue: bind('Queue', QUEUE),
+      begin: bind('Begin', BEGIN),
+      rest: bind('Rest', REST),
+      quarantine: bind('Quarantine', QUARANTINE),
+      receipt: bind('Receipt', RECEIPT),
+      forget: bind('Forget', FORGET),
+      progress: bind('Progress', PROGRESS),
+      lastError: bind('LastError', LAST_ERROR),
+    };
+  }
+
+  /**
+   * Records files as queued; those on record already are gone on with. Safe to repeat.
+   *
+   * @param lease the scanner's pod id; @returns false where it no longer holds the lease: then nothing was recorded
+   */
+  async queued(files: readonly QueuedFile[], lease: string, why = 'waits for an uploader'): Promise<boolean> {
+    for (let at = 0; at < files.length; at += 500) {
+      const args = files
+        .slice(at, at + 500)
+        .flatMap((file) => [sessionKey(file.session), sessionName(file.session), file.filename, file.size]);
+      if ((await this.scripts.queue(lease, 'queued', why, ...args)) !== 1) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Begins a run. A file with two deaths gets no mark until it runs alone: call again with `alone`.
+   *
+   * @param run unique per run
+   */
+  async begin(file: QueuedFile, run: string, alone: boolean, pod: string): Promise<Begun> {
+    const key = sessionKey(file.session);
+    const answer = await this.scripts.begin(
+      key,
+      sessionName(file.session),
+      file.filename,
+      file.size,
+      run,
+      alone ? '1' : '0',
+      pod,
+    );
+    const [before, deaths, aloneDeaths] = answer as [Begun['before'], number, number];
+    return { before, deaths, aloneDeaths };
+  }
+
+  /** Ends a run without a result: the file is queued or delayed. @returns false where another run has taken over. */
+  async rest(
+    session: SessionRef,
+    filename: string,
+    run: string,
+    to: { state: 'queued' | 'delayed'; why: string; attempts: number; code?: string },
+  ): Promise<boolean> {
+    return (
+      (await this.scripts.rest(
+        sessionKey(session),
+        filename,
+        run,
+        to.state,
+        to.why,
+        to.attempts,
+        to.code ?? '',
+      )) === 1
+    );
+  }
+
+  /** Records a file as quarantined. `count` raises `processed_err`, once until it is retried. Safe to repeat. */
+  async quarantined(
+    file: QueuedFile,
+    reason: { why: string; attempts: number; code: string; count: boolean },
+  ): Promise<void> {
+    const { why, attempts, code, count } = reason;
+    await this.scripts.quarantine(
+      sessionKey(file.session),
+      file.filename,
+      'failed',
+      why,
+      attempts,
+      code,
+      count ? '1' : '0',
+      file.size,
+      sessionName(file.session),
+    );
+  }
+
+  /**
+   * Writes the receipt of a claim: in one step the file is done, and the totals rise if this claim has no receipt yet.
+   * Safe to repeat.
+   *
+   * @returns whether it was the first receipt
+   */
+  async receipt(
+    session: SessionRef,
+    filename: string,
+    claim: string,
+    facts: DoneFacts & { attempts: number; pod: string; maxFiles: number },
+  ): Promise<boolean> {
+    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles } = facts;
+    const answer = await this.scripts.receipt(
+      sessionKey(session),
+      filename,
+      claim,
+      blobUrl,
+      size,
+      md5 ?? '',
+      Math.floor(mtimeMs),
+      attempts,
+      pod,
+      maxFiles,
+      sessionName(session),
+    );
+    return answer === 1;
+  }
+
+  /** Whether any claim of this blob has a receipt that has not ended. */
+  async hasReceipt(session: SessionRef, filename: string): Promise<boolean> {
+    return (await this.redis.exists(`${this.prefix}:receipts:${sessionKey(session)}/${filename}`)) === 1;
+  }
+
+  /** Ends a receipt, once its job is complete. Safe to repeat. */
+  async endReceipt(session: SessionRef, filename: string, claim: string): Promise<void> {
+    await this.redis.hdel(`${this.prefix}:receipts:${sessionKey(session)}/${filename}`, claim);
+  }
+
+  /** Removes the record of a file of which nothing is left on the volume. Safe to repeat. */
+  async forget(session: SessionRef, filename: string): Promise<void> {
+    await this.scripts.forget(sessionKey(session), filename);
+  }
+
+  /** Notes how many bytes are in the store, and tells those who watch. */
+  async progress(session: SessionRef, filename: string, bytes: number): Promise<void> {
+    await this.scripts.progress(sessionKey(session), filename, bytes);
+  }
+
+  /** Sets the sentence that `GET /v1/status` shows as `last_error`. */
+  async lastError(sentence: string): Promise<void> {
+    await this.scripts.lastError(sentence);
+  }
+}
+
+function sessionName(session: SessionRef): string {
+  return decodeSession(session.encodedSession);
+}

@@ -1,0 +1,188 @@
+import type { Redis } from 'ioredis';
+import { decodeSession, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
+import { recordScript } from './lua.js';
+
+/** The session that new files go to, or none. */
+export interface Watch {
+  readonly enabled: boolean;
+  /** Null while stopped. */
+  readonly session:
+    | (SessionRef & { readonly name: string; /** Milliseconds since 1970. */ readonly startedAt: number })
+    | null;
+}
+
+/** A session as its record shows it; times in milliseconds since 1970, sizes in bytes. */
+export interface SessionRecord extends SessionRef {
+  readonly name: string;
+  readonly state: 'active' | 'draining' | 'finished';
+  readonly files: { queued: number; active: number; delayed: number; done: number; failed: number };
+  readonly bytes: { done: number; total: number };
+  readonly startedAt: number;
+  readonly stoppedAt: number | null;
+  readonly finishedAt: number | null;
+  /** The blob prefix as an uploader reported it. */
+  readonly url: string | null;
+}
+
+const START = `
+local s, name, date, encoded = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
+open_session(s, name)
+if before[1] == '1' and before[2] == s then return 0 end
+redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', now())
+redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
+say({type = 'session', session = s, state = 'active'})
+if before[1] == '1' then redis.call('HSET', skey(before[2]), 'stopped_at', now()) review(before[2]) end
+return 1`;
+const STOP = `
+local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
+redis.call('HSET', P .. ':watch', 'enabled', 0)
+if before[1] ~= '1' then return 0 end
+redis.call('HSET', skey(before[2]), 'stopped_at', now())
+say({type = 'session', session = before[2], state = 'draining'})
+review(before[2])
+return 1`;
+// Only where nobody has said anything since the data was lost.
+const RESTORE = `
+if redis.call('EXISTS', P .. ':watch') == 1 then return 0 end
+local s, name, date, encoded, started = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+open_session(s, name)
+redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', started)
+redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
+return 1`;
+const READ = `
+local answer = {}
+for i, s in ipairs(ARGV) do
+  local k = skey(s)
+  local h = redis.call('HMGET', k, 'name', 'started_at', 'stopped_at', 'finished_at', 'url', 'bytes_total', 'bytes_done')
+  local row = {s}
+  for j = 1, 7 do row[j + 1] = h[j] or '' end
+  for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
+    row[#row + 1] = redis.call('ZCARD', k .. ':files:' .. state)
+  end
+  row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0')
+  answer[i] = row
+end
+local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
+return {watch[1] == '1' and watch[2] or '', answer}`;
+
+/** Sessions: which one is active, and what became of each. */
+export class Sessions {
+  private readonly startScript;
+  private readonly stopScript;
+  private readonly restoreScript;
+  private readonly readScript;
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly prefix: string,
+  ) {
+    this.startScript = recordScript(redis, prefix, 'sluiceSessionStart', START);
+    this.stopScript = recordScript(redis, prefix, 'sluiceSessionStop', STOP);
+    this.restoreScript = recordScript(redis, prefix, 'sluiceSessionRestore', RESTORE);
+    this.readScript = recordScript(redis, prefix, 'sluiceSessionRead', READ);
+  }
+
+  /** Makes a session the active one; a session of that key is gone on with. Safe to repeat. @returns whether anything changed. */
+  async start(session: SessionRef & { readonly name: string }): Promise<boolean> {
+    return (
+      (await this.startScript(
+        sessionKey(session),
+        session.name,
+        session.datePrefix,
+        session.encodedSession,
+      )) === 1
+    );
+  }
+
+  /** Stops the active session; what is queued goes on. Safe to repeat. @returns whether one was active. */
+  async stop(): Promise<boolean> {
+    return (await this.stopScript()) === 1;
+  }
+
+  /** Makes a session active again after Redis lost its data. @returns false where Redis knows better. */
+  async restore(
+    session: SessionRef & { readonly name: string; readonly startedAt: number },
+  ): Promise<boolean> {
+    const { name, datePrefix, encodedSession, startedAt } = session;
+    return (await this.restoreScript(sessionKey(session), name, datePrefix, encodedSession, startedAt)) === 1;
+  }
+
+  /** The active session. @returns null where Redis knows nothing of any: it is new, or lost its data. */
+  async watch(): Promise<Watch | null> {
+    const hash = await this.redis.hgetall(`${this.prefix}:watch`);
+    return readWatch(hash);
+  }
+
+  /** Session keys, newest first, from `offset` on. */
+  async keys(offset: number, limit: number): Promise<string[]> {
+    return this.redis.zrevrange(`${this.prefix}:sessions`, offset, offset + limit - 1);
+  }
+
+  /** The sessions of these keys; unknown ones are left out. */
+  async read(keys: readonly string[]): Promise<SessionRecord[]> {
+    if (keys.length === 0) return [];
+    const [active, rows] = (await this.readScript(...keys)) as [string, (string | number)[][]];
+    return rows.flatMap((row) => readSession(row, active) ?? []);
+  }
+
+  /** Remembers the blob prefix's URL that an uploader derived. Safe to repeat. */
+  async setUrl(key: string, url: string): Promise<void> {
+    await this.redis.hsetnx(`${this.prefix}:session:${key}`, 'url', url);
+  }
+}
+
+/** Reads the watch hash. Null where it is empty. */
+export function readWatch(hash: Readonly<Record<string, string>>): Watch | null {
+  if (hash.enabled === undefined) return null;
+  const session = hash.enabled === '1' ? parseSessionKey(hash.key ?? '') : null;
+  if (!session) return { enabled: false, session: null };
+  return {
+    enabled: true,
+    session: {
+      ...session,
+      name: hash.name ?? decodeSession(session.encodedSession),
+      startedAt: Number(hash.started_at),
+    },
+  };
+}
+
+function readSession(row: (string | number)[], active: string): SessionRecord | null {
+  const [
+    key,
+    name,
+    started,
+    stopped,
+    finished,
+    url,
+    total,
+    bytesDone,
+    queued,
+    activeFiles,
+    delayed,
+    done,
+    failed,
+    trimmed,
+  ] = row;
+  const session = parseSessionKey(String(key));
+  if (!session || started === '') return null;
+  const time = (value: string | number | undefined) =>
+    value === '' || value === undefined ? null : Number(value);
+  return {
+    ...session,
+    name: String(name),
+    state: active === key ? 'active' : finished !== '' ? 'finished' : 'draining',
+    files: {
+      queued: Number(queued),
+      active: Number(activeFiles),
+      delayed: Number(delayed),
+      done: Number(done) + Number(trimmed),
+      failed: Number(failed),
+    },
+    bytes: { done: Number(bytesDone), total: Number(total) },
+    startedAt: Number(started),
+    stoppedAt: active === key ? null : time(stopped),
+    finishedAt: active === key ? null : time(finished),
+    url: url === '' ? null : String(url),
+  };
+}

@@ -1,0 +1,42 @@
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** Called with each connection error, one line of text; Redis being away is a state here, not an exception. */
+export type OnRedisError = (message: string) => void;
+
+/** How long a request of the api may wait for Redis before it answers 503; milliseconds. */
+export const REQUEST_TIMEOUT_MS = 800;
+
+/**
+ * A connection for calls that a person waits for: every command answers or fails within {@link REQUEST_TIMEOUT_MS},
+ * also while Redis is away or hangs. Reconnects by itself.
+ */
+export function connectForRequests(url: string, onError: OnRedisError): Redis {
+  return connect(url, onError, {
+    // a command that would have to wait for a reconnect is a 503 now
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: REQUEST_TIMEOUT_MS,
+    connectTimeout: 2 * REQUEST_TIMEOUT_MS,
+  });
+}
+
+/** A connection for work that waits: commands are kept until Redis is back. Reconnects by itself. */
+export function connectForWork(url: string, onError: OnRedisError): Redis {
+  // BullMQ's workers require null: https://docs.bullmq.io/bull-101/connections
+  return connect(url, onError, { maxRetriesPerRequest: null });
+}
+
+function connect(url: string, onError: OnRedisError, options: RedisOptions): Redis {
+  const redis = new Redis(url, { ...options, retryStrategy: (times) => Math.min(times * 100, 1000) });
+  redis.on('error', (error: Error) => onError(error.message || error.name));
+  return redis;
+}
+
+/** Ends a connection; safe to repeat, never waits for a server that is away. */
+export async function disconnect(redis: Redis): Promise<void> {
+  if (redis.status === 'end') return;
+  if (redis.status !== 'ready') return redis.disconnect();
+  const timer = setTimeout(() => redis.disconnect(), REQUEST_TIMEOUT_MS);
+  await redis.quit().catch(() => redis.disconnect());
+  clearTimeout(timer);
+}

@@ -1,0 +1,3 @@
+export * from './checks.js';
+export * from './connection.js';
+export * from './script.js';
