@@ -21,10 +21,20 @@ export class StoreError extends Error {
   }
 }
 
+/** System errors that say something of one file and nothing of the volume. */
+const OF_ONE_FILE: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EISDIR',
+  'ENOTDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+]);
+
 /** An error of a call on the shared volume. `code` is the system's (`ESTALE`, `EIO`) or `ETIMEDOUT` past its deadline. */
 export class VolumeError extends Error {
   override readonly name = 'VolumeError';
-  readonly disposition: Disposition = 'outage';
+  readonly disposition: Disposition;
   constructor(
     readonly code: string,
     /** The operation, e.g. `rename`. */
@@ -32,6 +42,7 @@ export class VolumeError extends Error {
     message: string,
   ) {
     super(message);
+    this.disposition = OF_ONE_FILE.has(code) ? 'retry' : 'outage';
   }
 }
 

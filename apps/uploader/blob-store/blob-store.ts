@@ -1,0 +1,261 @@
+import { setMaxListeners } from 'node:events';
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
+import { blobName, blockId, type ListedBlock, type SessionRef } from '@app/shared/domain';
+import { serviceCode, statusOf, storeError } from './errors.js';
+import type { BodyDigests } from './pipeline.js';
+import { RestError } from '@azure/storage-blob';
+
+/** The name that write probes stage a block under; never committed, so it is never seen. */
+const PROBE_BLOB = '.sluice-probe';
+
+/** What the store holds under a name. */
+export interface StoredBlob {
+  /** Null where nothing is committed. */
+  readonly etag: string | null;
+  /** Bytes committed. */
+  readonly size: number;
+  readonly committed: readonly ListedBlock[];
+  readonly uncommitted: readonly ListedBlock[];
+}
+
+/** What a blob carries beside its bytes. */
+export interface BlobLabels {
+  readonly contentType: string;
+  /** The whole file's MD5 as Content-MD5; null: none. */
+  readonly md5: Uint8Array | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A write happens only while this holds: nothing is there, or exactly what was read. */
+export type WriteCondition = { readonly absent: true } | { readonly etag: string };
+
+/** What came of a conditional write: `conflict` means that the condition did not hold and nothing was written. */
+export type WriteResult =
+  | { readonly written: true; readonly etag: string; readonly md5: Uint8Array | null }
+  | { readonly written: false };
+
+/** A file name that Azure would store under another name. */
+export class ChangedBlobName extends Error {
+  override readonly name = 'InvalidBlobName';
+}
+
+/**
+ * The container, in our terms: every call throws StoreError or Interrupted, every write is conditional. The SDK's
+ * `uploadFile` is not used: it can neither resume nor carry a checksum per block, hangs on a file that shrinks and ends
+ * the process on a directory; its own `stageBlock` and `commitBlockList` are.
+ */
+export class BlobStore {
+  constructor(
+    private readonly container: ContainerClient,
+    private readonly digests: BodyDigests,
+  ) {}
+
+  /**
+   * The URL of a file's blob.
+   *
+   * @throws ChangedBlobName where the client would send another name than was asked for
+   */
+  url(session: SessionRef, filename: string): string {
+    return this.client(blobName(session, filename)).url;
+  }
+
+  /** The URL under which a session's blobs stand. */
+  prefixUrl(session: SessionRef): string {
+    return this.client(blobName(session, 'x')).url.slice(0, -1);
+  }
+
+  /** Proves that this process may write: stages one block that is never committed. Safe to repeat. */
+  async probe(signal?: AbortSignal): Promise<void> {
+    const block = Buffer.from('sluice');
+    await this.call('write probe', () =>
+      this.container
+        .getBlockBlobClient(PROBE_BLOB)
+        .stageBlock(blockId(0, new Uint8Array(16)), block, block.length, { abortSignal: signal }),
+    );
+  }
+
+  /** Makes the container where it is missing. Safe to repeat. */
+  async createContainer(): Promise<void> {
+    await this.call('create container', () => this.container.createIfNotExists());
+  }
+
+  /** Reads what is there under a name: committed and uncommitted blocks in one call. */
+  async read(blob: string, signal: AbortSignal): Promise<StoredBlob> {
+    try {
+      const list = await this.client(blob).getBlockList('all', { abortSignal: signal });
+      return {
+        // an ETag comes with a committed blob alone
+        etag: list.etag ?? null,
+        size: list.blobContentLength ?? 0,
+        committed: (list.committedBlocks ?? []).map(listed),
+        uncommitted: (list.uncommittedBlocks ?? []).map(listed),
+      };
+    } catch (error) {
+      if (statusOf(error) === 404 && error instanceof RestError && serviceCode(error) === 'BlobNotFound')
+        return { etag: null, size: 0, committed: [], uncommitted: [] };
+      throw storeError(error, 'get block list');
+    }
+  }
+
+  /** Size, ETag and Content-MD5 of a committed blob; null where there is none. */
+  async properties(
+    blob: string,
+    signal: AbortSignal,
+  ): Promise<{ etag: string; size: number; md5: Uint8Array | null } | null> {
+    try {
+      const found = await this.client(blob).getProperties({ abortSignal: signal });
+      return { etag: found.etag ?? '', size: found.contentLength ?? -1, md5: found.contentMD5 ?? null };
+    } catch (error) {
+      if (statusOf(error) === 404 && error instanceof RestError && serviceCode(error) === 'BlobNotFound')
+        return null;
+      throw storeError(error, 'get blob properties');
+    }
+  }
+
+  /** Stages one block; the service checks its bytes against `md5`, taken when they were read from the drop folder. Safe to repeat. */
+  async putBlock(
+    blob: string,
+    id: string,
+    bytes: Buffer,
+    md5: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const options = { transactionalContentMD5: md5, abortSignal: signal };
+    await this.call('put block', () => this.client(blob).stageBlock(id, bytes, bytes.length, options));
+  }
+
+  /** Commits blocks as the blob's content. A timed-out call may have succeeded: read before it is repeated. */
+  async commit(
+    blob: string,
+    ids: string[],
+    labels: BlobLabels,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    return this.write('put block list', async () => {
+      const options = { ...optionsOf(labels, condition), abortSignal: signal };
+      const answer = await this.client(blob).commitBlockList(ids, options);
+      return { written: true, etag: answer.etag ?? '', md5: null };
+    });
+  }
+
+  /** Stores a whole small file; the service refuses the body unless its MD5 is `md5`, before it commits. */
+  async putWhole(
+    blob: string,
+    bytes: Buffer,
+    md5: Uint8Array,
+    labels: BlobLabels,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    this.digests.set(bytes, md5);
+    return this.write('put blob', async () => {
+      // the label must not go along: x-ms-blob-content-md5 would be stored instead of being checked
+      const options = { ...optionsOf({ ...labels, md5: null }, condition), abortSignal: signal };
+      const answer = await this.client(blob).upload(bytes, bytes.length, options);
+      return { written: true, etag: answer.etag ?? '', md5: answer.contentMD5 ?? null };
+    });
+  }
+
+  /**
+   * Clears uncommitted blocks whose ids have another length than ours, which the service would not let stand together.
+   * A committed blob is committed anew with its own list; where nothing is committed, an empty blob is made and removed.
+   *
+   * @returns false where that cannot be done without harm: a blob without a block list, or one that changed meanwhile
+   */
+  async clearForeignBlocks(blob: string, stored: StoredBlob, signal: AbortSignal): Promise<boolean> {
+    const client = this.client(blob);
+    if (stored.etag === null) {
+      const made = await this.commit(
+        blob,
+        [],
+        { contentType: 'application/octet-stream', md5: null, metadata: {} },
+        { absent: true },
+        signal,
+      );
+      if (!made.written) return false;
+      await this.call('delete blob', () =>
+        client.delete({ conditions: { ifMatch: made.etag }, abortSignal: signal }),
+      );
+      return true;
+    }
+    if (stored.committed.length === 0) return false;
+    const found = await this.call('get blob properties', () => client.getProperties({ abortSignal: signal }));
+    const tags =
+      (found.tagCount ?? 0) > 0
+        ? (await this.call('get tags', () => client.getTags({ abortSignal: signal }))).tags
+        : undefined;
+    const kept = await this.write('put block list', async () => {
+      const answer = await client.commitBlockList(
+        stored.committed.map((block) => block.id),
+        {
+          abortSignal: signal,
+          conditions: { ifMatch: stored.etag ?? '' },
+          metadata: found.metadata,
+          tags,
+          tier: found.accessTierInferred ? undefined : found.accessTier,
+          blobHTTPHeaders: {
+            blobContentType: found.contentType,
+            blobContentMD5: found.contentMD5,
+            blobContentEncoding: found.contentEncoding,
+            blobContentLanguage: found.contentLanguage,
+            blobContentDisposition: found.contentDisposition,
+            blobCacheControl: found.cacheControl,
+          },
+        },
+      );
+      return { written: true, etag: answer.etag ?? '', md5: null };
+    });
+    return kept.written;
+  }
+
+  private client(blob: string): BlockBlobClient {
+    const client = this.container.getBlockBlobClient(blob);
+    if (client.name !== blob)
+      throw new ChangedBlobName(`the store would hold "${client.name}" instead of "${blob}"`);
+    return client;
+  }
+
+  private async call<T>(doing: string, request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      throw storeError(error, doing);
+    }
+  }
+
+  private async write(doing: string, request: () => Promise<WriteResult>): Promise<WriteResult> {
+    try {
+      return await request();
+    } catch (error) {
+      const status = statusOf(error);
+      const code = error instanceof RestError ? serviceCode(error) : undefined;
+      if (status === 409 && (code === 'BlobAlreadyExists' || code === 'UnauthorizedBlobOverwrite'))
+        return { written: false };
+      if (status === 412 && (code === 'ConditionNotMet' || code === 'TargetConditionNotMet'))
+        return { written: false };
+      throw storeError(error, doing);
+    }
+  }
+}
+
+/** Lets many requests share one abort signal without Node's warning of a leak. */
+export function sharedSignal(signal: AbortSignal): AbortSignal {
+  setMaxListeners(0, signal);
+  return signal;
+}
+
+function listed(block: { name: string; size: number }): ListedBlock {
+  return { id: block.name, size: block.size };
+}
+
+function optionsOf(labels: BlobLabels, condition: WriteCondition) {
+  return {
+    conditions: 'etag' in condition ? { ifMatch: condition.etag } : { ifNoneMatch: '*' },
+    metadata: { ...labels.metadata },
+    blobHTTPHeaders: {
+      blobContentType: labels.contentType,
+      ...(labels.md5 ? { blobContentMD5: labels.md5 } : {}),
+    },
+  };
+}

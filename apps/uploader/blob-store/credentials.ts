@@ -1,0 +1,142 @@
+import { DefaultAzureCredential } from '@azure/identity';
+import { StorageSharedKeyCredential, type newPipeline } from '@azure/storage-blob';
+import { messageOf, StoreError } from '@app/shared/domain';
+import type { Config } from '@app/shared/config';
+import { BlobStore } from './blob-store.js';
+import { openContainer, type BodyDigests } from './pipeline.js';
+
+/** What each way to sign in may take, write probe included; milliseconds. */
+const TRY_MS = 10_000;
+/** How long a store that does not answer is asked again at start, before the process gives up; milliseconds. */
+const REACH_MS = 25_000;
+
+type Credential = Parameters<typeof newPipeline>[0];
+interface Way {
+  readonly name: 'identity' | 'connection-string' | 'account-key';
+  readonly variables: string;
+  readonly open: () => Credential;
+}
+
+/** No way to sign in works; the message names the variables and no secret. */
+export class NoAccess extends Error {
+  override readonly name = 'NoAccess';
+}
+
+/**
+ * Opens the container with the first way to sign in that passes a write probe.
+ *
+ * @returns the store, and the name of the way that passed
+ * @throws NoAccess where none passes within 45 s, or the container is missing
+ */
+export async function openBlobStore(
+  config: Config,
+  sockets: number,
+): Promise<{ store: BlobStore; way: string }> {
+  const deadline = Date.now() + REACH_MS;
+  for (;;) {
+    const failures: string[] = [];
+    let reachable = false;
+    for (const way of waysOf(config)) {
+      const failure = await tryWay(config, way, sockets);
+      if (typeof failure !== 'string' && 'store' in failure) return { store: failure.store, way: way.name };
+      const { error } = failure;
+      failures.push(`${way.name} (${way.variables}): ${messageOf(error)}`);
+      if (error instanceof StoreError && error.code === 'ContainerNotFound')
+        throw new NoAccess(
+          `APP_AZURE_CONTAINER: the container "${config.azure.container}" does not exist at ${config.azure.accountUrl}; create it, or set APP_AZURE_CREATE_CONTAINER=true for local use`,
+        );
+      if (!isAway(error)) reachable = true;
+    }
+    if (failures.length === 0)
+      throw new NoAccess(
+        'no way to sign in: set APP_AZURE_CONNECTION_STRING, or APP_AZURE_ACCOUNT_NAME and APP_AZURE_ACCOUNT_KEY, or give the pod an identity',
+      );
+    // asking again helps only where nobody answered
+    if (reachable || Date.now() > deadline)
+      throw new NoAccess(
+        `no way to sign in to APP_AZURE_ACCOUNT_URL ${config.azure.accountUrl} passed its write probe: ${failures.join('; ')}`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+async function tryWay(
+  config: Config,
+  way: Way,
+  sockets: number,
+): Promise<{ store: BlobStore } | { error: unknown }> {
+  const digests: BodyDigests = new WeakMap();
+  const limit = AbortSignal.timeout(TRY_MS);
+  try {
+    const store = new BlobStore(
+      openContainer(config.azure.accountUrl, config.azure.container, way.open(), digests, sockets),
+      digests,
+    );
+    const proved = (async () => {
+      if (config.azure.createContainer) await store.createContainer();
+      await store.probe(limit);
+      return store;
+    })();
+    // a token request does not listen to the signal
+    const late = new Promise<never>((_, reject) =>
+      limit.addEventListener('abort', () =>
+        reject(new StoreError('ETIMEDOUT', 'probe', `no answer within ${TRY_MS / 1000} s`)),
+      ),
+    );
+    proved.catch(() => undefined);
+    return { store: await Promise.race([proved, late]) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Whether nobody answered, as against an answer that says no. An identity that is not there says no. */
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof StoreError &&
+    (error.disposition === 'outage' || error.code === 'ETIMEDOUT' || (error.status ?? 0) >= 500)
+  );
+}
+
+/** The ways to sign in that the settings allow, in their order. */
+function waysOf(config: Config): Way[] {
+  const { credential, connectionString, accountName, accountKey } = config.azure;
+  const allowed = (name: Way['name']) => credential === 'auto' || credential === name;
+  const ways: Way[] = [];
+  // a bearer token is never sent over http
+  if (allowed('identity') && config.azure.accountUrl.startsWith('https:'))
+    ways.push({
+      name: 'identity',
+      variables: 'APP_AZURE_CREDENTIAL, AZURE_CLIENT_ID and the like',
+      open: () => new DefaultAzureCredential(),
+    });
+  if (allowed('connection-string') && connectionString !== null)
+    ways.push({
+      name: 'connection-string',
+      variables: 'APP_AZURE_CONNECTION_STRING',
+      open: () => fromConnectionString(connectionString),
+    });
+  if (allowed('account-key') && accountName !== null && accountKey !== null)
+    ways.push({
+      name: 'account-key',
+      variables: 'APP_AZURE_ACCOUNT_NAME, APP_AZURE_ACCOUNT_KEY',
+      open: () => new StorageSharedKeyCredential(accountName, accountKey),
+    });
+  return ways;
+}
+
+/** Azurite's account, which every copy of it has: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */
+const DEVELOPMENT = {
+  name: 'devstoreaccount1',
+  key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+};
+
+function fromConnectionString(text: string): Credential {
+  if (/UseDevelopmentStorage=true/i.test(text))
+    return new StorageSharedKeyCredential(DEVELOPMENT.name, DEVELOPMENT.key);
+  const name = /(?:^|;)\s*AccountName=([^;]+)/i.exec(text)?.[1];
+  const key = /(?:^|;)\s*AccountKey=([^;]+)/i.exec(text)?.[1];
+  if (!name || !key)
+    throw new Error('it holds no AccountName and AccountKey; a shared access signature cannot be used here');
+  return new StorageSharedKeyCredential(name, key);
+}

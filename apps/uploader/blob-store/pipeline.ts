@@ -1,0 +1,81 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ContainerClient, newPipeline, type Pipeline } from '@azure/storage-blob';
+import type { Pipeline as CorePipeline, PipelinePolicy } from '@azure/core-rest-pipeline';
+
+/** A connection on which nothing moved for so long is dead; milliseconds. Slow links keep moving, however large the block. */
+const IDLE_LIMIT_MS = 30_000;
+
+/** MD5s of request bodies that the service must check: whoever hands a body to Put Blob notes its digest here first. */
+export type BodyDigests = WeakMap<Uint8Array, Uint8Array>;
+
+type Credential = Parameters<typeof newPipeline>[0];
+
+/**
+ * A client of one container, with two policies of ours in its pipeline, both before signing: a keep-alive agent whose
+ * sockets are ended when idle, and the transactional `Content-MD5` of Put Blob. (`upload()` has no option for that
+ * header, and `x-ms-blob-content-md5` would be stored unchecked: `@azure/storage-blob` 12.32.)
+ */
+export function openContainer(
+  accountUrl: string,
+  container: string,
+  credential: Credential,
+  digests: BodyDigests,
+  sockets: number,
+): ContainerClient {
+  const pipeline = newPipeline(credential, {
+    // one quick repetition for a connection that the service had closed; longer waits are ours, see store-gate.ts
+    retryOptions: { maxTries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
+    userAgentOptions: { userAgentPrefix: 'sluice' },
+  });
+  const client = new ContainerClient(`${accountUrl}/${container}`, pipeline);
+  const core = corePipeline(pipeline);
+  const agent = idleLimited(accountUrl.startsWith('https:'), sockets);
+  core.addPolicy({
+    name: 'sluiceAgent',
+    sendRequest: (request, next) => {
+      request.agent = agent;
+      return next(request);
+    },
+  });
+  core.addPolicy(transactionalMd5(digests));
+  return client;
+}
+
+/** Sets `Content-MD5` on a request whose body has a digest noted. */
+function transactionalMd5(digests: BodyDigests): PipelinePolicy {
+  return {
+    name: 'sluiceTransactionalMd5',
+    sendRequest: (request, next) => {
+      const md5 = request.body instanceof Uint8Array ? digests.get(request.body) : undefined;
+      if (md5) request.headers.set('Content-MD5', Buffer.from(md5).toString('base64'));
+      return next(request);
+    },
+  };
+}
+
+/** The SDK makes one core pipeline per Pipeline, with its first client, and shares it among all others. */
+function corePipeline(pipeline: Pipeline): CorePipeline {
+  const core = (pipeline as unknown as { _corePipeline?: CorePipeline })._corePipeline;
+  if (!core)
+    throw new Error(
+      'this version of @azure/storage-blob has no core pipeline; Put Blob could not be checked',
+    );
+  return core;
+}
+
+function idleLimited(secure: boolean, sockets: number): HttpAgent {
+  const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, timeout: IDLE_LIMIT_MS };
+  const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
+  const connect = agent.createConnection.bind(agent) as (...args: unknown[]) => Duplex | null | undefined;
+  agent.createConnection = ((...args: unknown[]) => {
+    const socket = connect(...args) as Socket | undefined;
+    socket?.on('timeout', () =>
+      socket.destroy(Object.assign(new Error('nothing moved on the connection'), { code: 'ETIMEDOUT' })),
+    );
+    return socket;
+  }) as typeof agent.createConnection;
+  return agent;
+}

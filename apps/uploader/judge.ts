@@ -1,0 +1,48 @@
+import {
+  codeOf,
+  Interrupted,
+  messageOf,
+  StagingError,
+  StoreError,
+  VolumeError,
+  type Outcome,
+} from '@app/shared/domain';
+import type { BlobStore } from './blob-store/blob-store.js';
+
+/**
+ * Turns whatever a step threw into an outcome. Errors that may be the store's fault or the file's are told apart by a
+ * write probe: if that fails too, it is an outage.
+ */
+export async function judge(error: unknown, store: BlobStore): Promise<Outcome> {
+  if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
+  if (error instanceof VolumeError && error.disposition === 'outage')
+    return { kind: 'outage', of: 'volume', code: error.code, why: error.message };
+  if (error instanceof StagingError)
+    return { kind: 'outage', of: 'staging', code: error.code, why: error.message };
+  if (error instanceof StoreError) return judgeStore(error, store);
+  const code =
+    error instanceof VolumeError
+      ? error.code
+      : error instanceof Error && error.name !== 'Error'
+        ? error.name
+        : (codeOf(error) ?? 'Error');
+  if (code === 'ForeignBlocks') return { kind: 'quarantine', code, why: messageOf(error) };
+  return { kind: 'retry', code, why: messageOf(error) };
+}
+
+async function judgeStore(error: StoreError, store: BlobStore): Promise<Outcome> {
+  const { code, message: why } = error;
+  switch (error.disposition) {
+    case 'outage':
+      return { kind: 'outage', of: 'store', code, why };
+    case 'quarantine':
+      return { kind: 'quarantine', code, why };
+    case 'retry':
+      return { kind: 'retry', code, why };
+    case 'probe':
+      return store.probe().then(
+        () => ({ kind: 'retry', code, why }) as const,
+        () => ({ kind: 'outage', of: 'store', code, why }) as const,
+      );
+  }
+}

@@ -1,0 +1,122 @@
+import { blobNameFault, LargerThanStaging, type Outcome } from '@app/shared/domain';
+import { ChangedBlobName } from './blob-store/blob-store.js';
+import type { Run, Tools } from './run.js';
+import { claim, locate } from './steps/claim.js';
+import { removeSource, SourceVanished } from './steps/remove.js';
+import { changed, settle, type Unsettled } from './steps/settle.js';
+import { upload } from './steps/upload.js';
+import { verify } from './steps/verify.js';
+
+/** How long a file that no reservation here can hold waits for another uploader; milliseconds, contract: within 30 s. */
+const NO_ROOM_DELAY_MS = 15_000;
+
+/** An outcome, and for a file that settles what its next look is compared with; for a done one its claim. */
+export interface Moved {
+  readonly outcome: Outcome;
+  readonly observation?: Unsettled['observation'];
+  readonly claim?: string;
+}
+
+/**
+ * Moves one file from the drop folder into the store: reserve, claim, stage, upload, verify, remove. Every step may be
+ * repeated by another run, on another pod, after any fault.
+ *
+ * @throws StoreError, VolumeError, StagingError and what else a step throws; `judge` makes outcomes of them
+ */
+export async function moveFile(run: Run, tools: Tools): Promise<Moved> {
+  const fault = blobNameFault(run.blob);
+  if (fault)
+    return {
+      outcome: { kind: 'quarantine', code: 'InvalidBlobName', why: `the name cannot be kept: ${fault}` },
+    };
+  try {
+    tools.store.url(run.session, run.filename);
+  } catch (error) {
+    if (!(error instanceof ChangedBlobName)) throw error;
+    return { outcome: { kind: 'quarantine', code: 'InvalidBlobName', why: error.message } };
+  }
+
+  const found = await run.step('claim', () => locate(run, tools));
+  const room = await reserve(run, found.size, tools);
+  if ('outcome' in room) return room;
+  try {
+    return await moveReserved(run, found, room, tools);
+  } finally {
+    room.release();
+  }
+}
+
+/** Reserves the staged bytes before anything is claimed: a file that does not fit here stays for another uploader. */
+async function reserve(run: Run, bytes: number, tools: Tools) {
+  try {
+    return await run.step('reserve', () => tools.staging.reserve(bytes, run.signal));
+  } catch (error) {
+    if (!(error instanceof LargerThanStaging)) throw error;
+    const why = `${run.filename}: ${error.message}`;
+    return {
+      outcome: { kind: 'outage', of: 'staging', code: 'LargerThanStaging', why, delayMs: NO_ROOM_DELAY_MS },
+    } as const;
+  }
+}
+
+async function moveReserved(
+  run: Run,
+  found: Awaited<ReturnType<typeof locate>>,
+  room: Awaited<ReturnType<Tools['staging']['reserve']>>,
+  tools: Tools,
+): Promise<Moved> {
+  const claimed = await run.step('claim', () => claim(run, found, tools));
+  if (!claimed.claimed) return { outcome: await nothingLeft(run, tools) };
+  const settled = await settle(run, tools);
+  if (settled === 'gone') return { outcome: await nothingLeft(run, tools) };
+  if (!settled.rests) return settled.unsettled;
+  if (settled.expect.size > room.bytes) {
+    const why = `it grew from ${room.bytes} to ${settled.expect.size} bytes`;
+    return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, why, tools);
+  }
+
+  const result = await run.step('stage', () =>
+    tools.staging.stage({
+      source: tools.layout.processing(run.session, run.filename),
+      folder: `${run.session.datePrefix}/${run.session.encodedSession}`,
+      expect: settled.expect,
+      signal: run.signal,
+    }),
+  );
+  switch (result.kind) {
+    case 'missing':
+      return { outcome: await nothingLeft(run, tools) };
+    case 'changed':
+      return changed(result.look, result.why, tools);
+    case 'not-a-file':
+      return { outcome: { kind: 'quarantine', code: 'NotAPlainFile', why: `it is a ${result.fileKind}` } };
+    case 'too-large':
+      return { outcome: { kind: 'quarantine', code: 'FileTooLarge', why: result.why } };
+    case 'staged':
+  }
+
+  const staged = result.file;
+  try {
+    const uploaded = await run.step('upload', () => upload(run, staged, tools));
+    const verified = await run.step('verify', () => verify(run, uploaded, tools));
+    const removal = await run.step('remove', () => removeSource(run, verified, tools));
+    if (!removal.removed) return removal.unsettled;
+    const { url, md5, claim, source } = verified;
+    const facts = { blobUrl: url, size: source.size, md5, mtimeMs: Number(source.mtimeNs / 1_000_000n) };
+    return { outcome: { kind: 'done', facts }, claim };
+  } catch (error) {
+    if (error instanceof SourceVanished) return { outcome: { kind: 'skipped', why: error.message } };
+    throw error;
+  } finally {
+    await staged.discard();
+  }
+}
+
+/** Nothing of the file is on the volume: another run is through with it, or somebody took it away. */
+async function nothingLeft(run: Run, tools: Tools): Promise<Outcome> {
+  const through = await tools.moves.hasReceipt(run.session, run.filename);
+  return {
+    kind: 'skipped',
+    why: through ? 'an earlier run is through with it' : 'the file is gone from the volume',
+  };
+}

@@ -1,0 +1,57 @@
+import type { BlockRule, Layout, SessionRef } from '@app/shared/domain';
+import type { Staging, Volume } from '@app/shared/files';
+import type { ReadPayload } from '@app/shared/queue';
+import type { Moves } from '@app/shared/records';
+import type { BlobStore } from './blob-store/blob-store.js';
+import type { BlockMemory } from './blob-store/block-memory.js';
+
+/** The steps of the pipeline, in their order; names of log lines and metrics. */
+export const STEPS = ['reserve', 'claim', 'stage', 'upload', 'verify', 'remove'] as const;
+/** One of {@link STEPS}. */
+export type StepName = (typeof STEPS)[number];
+
+/** One run: one attempt of one uploader at one file. */
+export interface Run {
+  /** Unique; 16 hex digits. */
+  readonly id: string;
+  readonly session: SessionRef;
+  readonly filename: string;
+  /** The blob's name. */
+  readonly blob: string;
+  readonly payload: ReadPayload;
+  /** Whether a quarantined file is being retried. */
+  readonly retried: boolean;
+  /** Aborts on shutdown after the grace time, and when the job's lock is lost. */
+  readonly signal: AbortSignal;
+  /** Asks Redis whether the job's lock is still this run's. */
+  readonly stillOwned: () => Promise<boolean>;
+  /** Runs a step and notes how long it took. */
+  readonly step: <T>(name: StepName, work: () => Promise<T>) => Promise<T>;
+  /** Says something of a step in the job's log. */
+  readonly note: (line: string) => void;
+  /** Bytes of the file that are in the store. */
+  readonly progress: (bytes: number, size: number) => void;
+}
+
+/** What the steps work with: the rooms they are handed, and the rules. */
+export interface Tools {
+  readonly layout: Layout;
+  readonly volume: Volume;
+  readonly staging: Staging;
+  readonly store: BlobStore;
+  readonly memory: BlockMemory;
+  readonly moves: Moves;
+  readonly rules: {
+    readonly blocks: BlockRule;
+    /** Blocks in flight per file. */
+    readonly maxConcurrency: number;
+    readonly contentMd5: boolean;
+    readonly minFileAgeMs: number;
+    readonly pollIntervalMs: number;
+    readonly maxAttempts: number;
+    readonly historyMaxFiles: number;
+  };
+  /** The pod's name, for records. */
+  readonly pod: string;
+  readonly now: () => number;
+}

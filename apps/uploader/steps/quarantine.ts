@@ -1,0 +1,34 @@
+import type { QuarantineReason } from '@app/shared/queue';
+import type { Run, Tools } from '../run.js';
+
+/**
+ * Moves a file into `<failed>`, its reason written first, so that none ever stands there without one. Never over an
+ * existing file. Safe to repeat: a file that is there already stays.
+ *
+ * @returns false where no file was found to move
+ * @throws VolumeError
+ */
+export async function quarantine(run: Run, reason: QuarantineReason, tools: Tools): Promise<boolean> {
+  const { layout, volume } = tools;
+  const target = layout.failed(run.session, run.filename);
+  const claimed = layout.processing(run.session, run.filename);
+  const source = (await volume.lstat(claimed)) ? claimed : layout.incoming(run.filename);
+  if (source !== claimed) {
+    if (await volume.lstat(target)) return true;
+    if (!(await volume.lstat(source))) return false;
+  }
+  await volume.makeFolder(layout.failedFolder(run.session));
+  if (await volume.lstat(target)) throw new Error(`${target} exists already; it is not replaced`);
+  const text = {
+    filename: run.filename,
+    date_prefix: run.session.datePrefix,
+    encoded_session: run.session.encodedSession,
+    ...reason,
+  };
+  await volume.writeText(layout.reason(run.session, run.filename), `${JSON.stringify(text, null, 2)}\n`);
+  if ((await volume.rename(source, target)) === 'missing' && !(await volume.lstat(target))) {
+    await volume.unlink(layout.reason(run.session, run.filename));
+    return false;
+  }
+  return true;
+}

@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { Interrupted, removedFileName, removingName, sameFile } from '@app/shared/domain';
+import type { Run, Tools } from '../run.js';
+import { changed, type Unsettled } from './settle.js';
+import type { VerifiedBlob } from './verify.js';
+
+/** Whether the source is gone, or had changed and went back. */
+export type Removal = { readonly removed: true } | { readonly removed: false; readonly unsettled: Unsettled };
+
+/**
+ * Removes the source of a verified blob, last of all: renames it to a dot name of its own, looks whether it still is
+ * the file that was verified, writes the receipt, unlinks. A file that changed goes back, never over an existing name.
+ * A run that ends in between leaves the dot name, which recovery puts back. Safe to repeat.
+ *
+ * @throws VolumeError
+ */
+export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tools): Promise<Removal> {
+  const { layout, volume } = tools;
+  const folder = layout.processingFolder(run.session);
+  const source = layout.processing(run.session, run.filename);
+  // 32 random bits make the name this run's own, so nothing can stand there
+  const token = randomBytes(4).toString('hex');
+  const name = removingName(run.filename, token);
+  const removing = `${folder}/${name}`;
+  const sidecar = removedFileName(name) === run.filename ? null : `${folder}/.sluice-name-${token}`;
+  if (sidecar) await volume.writeText(sidecar, run.filename);
+
+  // a run that slept through its lock must not even lift a newer file of this name
+  if (!(await run.stillOwned())) throw new Interrupted('another uploader has taken this file over');
+  const renamed = await volume.rename(source, removing);
+  // ENOENT after a rename that happened is real on NFS, so the look decides, not the answer
+  const look = await volume.lookAnew(removing);
+  if (!look && renamed === 'missing') {
+    if (sidecar) await volume.unlink(sidecar);
+    throw new SourceVanished(`${run.filename} vanished from ${folder} before its removal`);
+  }
+  if (!look || !sameFile(look, verified.source)) {
+    const back = await putBack(removing, source, tools);
+    if (sidecar && back) await volume.unlink(sidecar);
+    return {
+      removed: false,
+      unsettled: changed(look ?? verified.source, 'it changed while it was uploaded', tools),
+    };
+  }
+  try {
+    await writeReceipt(run, verified, tools);
+  } catch (error) {
+    if ((await putBack(removing, source, tools)) && sidecar) await volume.unlink(sidecar);
+    throw error;
+  }
+  await volume.unlink(removing);
+  if (sidecar) await volume.unlink(sidecar);
+  return { removed: true };
+}
+
+/** Somebody else took the source away between the proof and the removal; nothing of ours is left to do. */
+export class SourceVanished extends Error {
+  override readonly name = 'SourceVanished';
+}
+
+async function putBack(from: string, to: string, tools: Tools): Promise<boolean> {
+  // where the name is taken, recovery brings the left-over back once it is free
+  if (await tools.volume.lstat(to)) return false;
+  return (await tools.volume.rename(from, to)) === 'renamed';
+}
+
+/** The receipt waits for Redis, but not longer than the run may go on. */
+async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Promise<void> {
+  const written = tools.moves.receipt(run.session, run.filename, verified.claim, {
+    blobUrl: verified.url,
+    size: verified.source.size,
+    md5: verified.md5,
+    mtimeMs: Number(verified.source.mtimeNs / 1_000_000n),
+    attempts: run.payload.attempts + 1,
+    pod: tools.pod,
+    maxFiles: tools.rules.historyMaxFiles,
+  });
+  written.catch(() => undefined);
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => reject(new Interrupted('stopped before the receipt was written'));
+    if (run.signal.aborted) return abort();
+    run.signal.addEventListener('abort', abort, { once: true });
+    written.then(() => resolve(), reject).finally(() => run.signal.removeEventListener('abort', abort));
+  });
+}

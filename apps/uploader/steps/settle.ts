@@ -1,0 +1,49 @@
+import { decideStability, type FileLook, type Observation, type Outcome } from '@app/shared/domain';
+import type { Run, Tools } from '../run.js';
+
+/** What staging may expect of the file, or the wait until it has come to rest again. */
+export type Settled =
+  | { readonly rests: true; readonly expect: { size: number; mtimeNs: bigint } }
+  | { readonly rests: false; readonly unsettled: Unsettled };
+
+/** A file that changed, with what the next look is compared with. */
+export interface Unsettled {
+  readonly outcome: Extract<Outcome, { kind: 'settle' }>;
+  readonly observation: Observation;
+}
+
+/**
+ * Decides whether a claimed file rests. The scanner's two looks are good as long as staging finds what they saw; a
+ * file without them, or one that changed since, needs two looks of its own.
+ *
+ * @throws VolumeError
+ */
+export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> {
+  const { size, mtimeNs, observation } = run.payload;
+  if (observation === null && size !== null && mtimeNs !== null)
+    return { rests: true, expect: { size, mtimeNs } };
+  const look = await tools.volume.lookAnew(tools.layout.processing(run.session, run.filename));
+  if (!look) return 'gone';
+  const verdict = decideStability(observation, look, tools.now(), {
+    minAgeMs: tools.rules.minFileAgeMs,
+    useCtime: false,
+  });
+  if (verdict.stable) return { rests: true, expect: look };
+  return { rests: false, unsettled: unsettled(verdict.why, verdict.observation, tools, verdict.waitMs) };
+}
+
+/** The outcome for a file that was seen to change: it is looked at again once it may have come to rest. */
+export function changed(look: FileLook, why: string, tools: Tools): Unsettled {
+  const verdict = decideStability(null, look, tools.now(), {
+    minAgeMs: tools.rules.minFileAgeMs,
+    useCtime: false,
+  });
+  return unsettled(`settling: ${why}`, verdict.observation, tools, verdict.waitMs);
+}
+
+function unsettled(why: string, observation: Observation, tools: Tools, waitMs: number): Unsettled {
+  return {
+    outcome: { kind: 'settle', why, delayMs: Math.max(tools.rules.pollIntervalMs, waitMs) },
+    observation,
+  };
+}

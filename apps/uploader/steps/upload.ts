@@ -1,0 +1,197 @@
+import { contentType } from 'mime-types';
+import {
+  BLOCK_ID_LENGTH,
+  blockLength,
+  Interrupted,
+  plannedBlocks,
+  sameBlocks,
+  StoreError,
+  type ListedBlock,
+  type UploadPlan,
+} from '@app/shared/domain';
+import type { StagedFile } from '@app/shared/files';
+import {
+  sharedSignal,
+  type BlobLabels,
+  type StoredBlob,
+  type WriteCondition,
+} from '../blob-store/blob-store.js';
+import type { Run, Tools } from '../run.js';
+
+/** A blob that was written, or found to be this very file already; not verified yet. */
+export interface UploadedBlob {
+  readonly staged: StagedFile;
+  /** The blocks that its list must have; empty for a single put. */
+  readonly blocks: readonly ListedBlock[];
+  /** The MD5 in the service's own answer to a single put; null where verify has to ask. */
+  readonly answeredMd5: Uint8Array | null;
+}
+
+/** Blocks of another tool lie uncommitted under the name, and cannot be cleared without harm to the blob there. */
+export class ForeignBlocks extends Error {
+  override readonly name = 'ForeignBlocks';
+}
+
+/** How often a run begins anew because somebody else wrote the same name meanwhile. */
+const CONFLICTS_MAX = 4;
+type BlockPlan = Extract<UploadPlan, { kind: 'blocks' }>;
+
+/**
+ * Brings the staged bytes into the store. Every write is conditional: nothing there, or exactly the blob that was read
+ * after the job's lock was checked again, so that a worker that slept never overwrites a newer blob. Safe to repeat:
+ * blocks and blobs that are there already are not sent again.
+ *
+ * @throws StoreError, StagingError, ForeignBlocks, Interrupted
+ */
+export async function upload(run: Run, staged: StagedFile, tools: Tools): Promise<UploadedBlob> {
+  for (let conflicts = 0; conflicts < CONFLICTS_MAX; conflicts++) {
+    const uploaded =
+      staged.plan.kind === 'single'
+        ? await putWhole(run, staged, tools)
+        : await putBlocks(run, staged, staged.plan, tools);
+    if (uploaded) return uploaded;
+    run.note('another writer was there in the meantime; beginning anew');
+    await requireOwnership(run);
+  }
+  throw new StoreError('WriteConflict', 'retry', `another writer kept changing ${run.blob}`);
+}
+
+/** One Put Blob. @returns null where the condition did not hold. */
+async function putWhole(run: Run, staged: StagedFile, tools: Tools): Promise<UploadedBlob | null> {
+  const { store } = tools;
+  const md5 = staged.md5;
+  if (!md5) throw new StoreError('NoChecksum', 'retry', 'a single put needs the MD5 from staging');
+  const lent = await tools.memory.lend(staged.plan.size, run.signal);
+  try {
+    await staged.read(lent.buffer, 0, staged.plan.size);
+    const put = (condition: WriteCondition) =>
+      store.putWhole(run.blob, lent.buffer, md5, labelsOf(run, staged, tools), condition, run.signal);
+    let result = await put({ absent: true });
+    if (!result.written) {
+      const there = await store.properties(run.blob, run.signal);
+      if (!there) return null;
+      if (there.size === staged.plan.size && there.md5 && Buffer.compare(there.md5, md5) === 0) {
+        run.note('the store holds this very file already');
+        return { staged, blocks: [], answeredMd5: there.md5 };
+      }
+      await requireOwnership(run);
+      result = await put({ etag: there.etag });
+      if (!result.written) return null;
+    }
+    run.progress(staged.plan.size, staged.plan.size);
+    return { staged, blocks: [], answeredMd5: result.md5 };
+  } finally {
+    lent.release();
+  }
+}
+
+/** Put Block in parallel for what is missing, then Put Block List. @returns null where the condition did not hold. */
+async function putBlocks(
+  run: Run,
+  staged: StagedFile,
+  plan: BlockPlan,
+  tools: Tools,
+): Promise<UploadedBlob | null> {
+  const { store } = tools;
+  const blocks = plannedBlocks(plan, staged.blockMd5s);
+  let there = await store.read(run.blob, run.signal);
+  if (there.etag !== null && sameBlocks(there.committed, blocks)) {
+    run.note('the store holds this very file already');
+    run.progress(plan.size, plan.size);
+    return { staged, blocks, answeredMd5: null };
+  }
+  if (there.uncommitted.some((block) => block.id.length !== BLOCK_ID_LENGTH))
+    there = await clearForeign(run, there, tools);
+  await sendMissing(run, staged, plan, blocks, there.uncommitted, tools);
+
+  const condition: WriteCondition = there.etag === null ? { absent: true } : { etag: there.etag };
+  if (there.etag !== null) await requireOwnership(run);
+  try {
+    const ids = blocks.map((block) => block.id);
+    const result = await store.commit(run.blob, ids, labelsOf(run, staged, tools), condition, run.signal);
+    return result.written ? { staged, blocks, answeredMd5: null } : null;
+  } catch (error) {
+    // another commit under this name, or seven days, took our uncommitted blocks
+    if (error instanceof StoreError && error.code === 'InvalidBlockList') return null;
+    throw error;
+  }
+}
+
+async function clearForeign(run: Run, there: StoredBlob, tools: Tools): Promise<StoredBlob> {
+  run.note('clearing uncommitted blocks of another tool');
+  if (!(await tools.store.clearForeignBlocks(run.blob, there, run.signal)))
+    throw new ForeignBlocks(
+      `another tool left uncommitted blocks under ${run.blob}, and clearing them would harm the blob there; wait until they expire (7 days) or delete the blob, then retry`,
+    );
+  return tools.store.read(run.blob, run.signal);
+}
+
+/** Sends the blocks that the store does not hold, a few at a time; the first error stops the others. */
+async function sendMissing(
+  run: Run,
+  staged: StagedFile,
+  plan: BlockPlan,
+  blocks: readonly ListedBlock[],
+  uncommitted: readonly ListedBlock[],
+  tools: Tools,
+): Promise<void> {
+  const held = new Map(uncommitted.map((block) => [block.id, block.size]));
+  const missing = blocks
+    .map((_, index) => index)
+    .filter((index) => held.get(blocks[index]?.id ?? '') !== blocks[index]?.size);
+  let sent = plan.size - missing.reduce((sum, index) => sum + blockLength(plan, index), 0);
+  if (sent > 0)
+    run.note(`the store holds ${blocks.length - missing.length} of ${blocks.length} blocks already`);
+  run.progress(sent, plan.size);
+
+  const stop = new AbortController();
+  const signal = sharedSignal(AbortSignal.any([run.signal, stop.signal]));
+  let next = 0;
+  const sender = async (): Promise<void> => {
+    while (next < missing.length) {
+      const index = missing[next++] ?? 0;
+      const length = blockLength(plan, index);
+      const lent = await tools.memory.lend(plan.blockSize, signal);
+      try {
+        const bytes = lent.buffer.subarray(0, length);
+        await staged.read(bytes, index * plan.blockSize, length);
+        const md5 = staged.blockMd5s.subarray(index * 16, index * 16 + 16);
+        await tools.store.putBlock(run.blob, blocks[index]?.id ?? '', bytes, md5, signal);
+      } finally {
+        lent.release();
+      }
+      sent += length;
+      run.progress(sent, plan.size);
+    }
+  };
+  const senders = Array.from({ length: Math.min(tools.rules.maxConcurrency, missing.length) }, () =>
+    sender().catch((error: unknown) => {
+      stop.abort();
+      throw error;
+    }),
+  );
+  const results = await Promise.allSettled(senders);
+  // those that were stopped say so too; the one that stopped them comes first
+  const errors = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
+  const cause = errors.find((error) => !(error instanceof Interrupted)) ?? errors[0];
+  if (cause !== undefined) throw cause;
+}
+
+async function requireOwnership(run: Run): Promise<void> {
+  if (!(await run.stillOwned())) throw new Interrupted('another uploader has taken this file over');
+}
+
+function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels {
+  const seconds = staged.look.mtimeNs / 1_000_000_000n;
+  const fraction = (staged.look.mtimeNs % 1_000_000_000n).toString().padStart(9, '0');
+  const mtime = `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+  return {
+    contentType:
+      contentType(run.filename.slice(run.filename.lastIndexOf('.') + 1)) || 'application/octet-stream',
+    md5: tools.rules.contentMd5 ? staged.md5 : null,
+    // the key and form in which rclone keeps it too: https://rclone.org/azureblob/#modification-times
+    metadata: { mtime, size: String(staged.plan.size) },
+  };
+}

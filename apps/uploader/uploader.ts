@@ -1,0 +1,204 @@
+import { NestFactory } from '@nestjs/core';
+import { Layout, messageOf } from '@app/shared/domain';
+import { Staging, Volume } from '@app/shared/files';
+import { HEARTBEAT_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
+import { Moves, Sessions } from '@app/shared/records';
+import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
+import {
+  createRegistry,
+  Health,
+  nestLogger,
+  StartupError,
+  type ProcessContext,
+  type RunningProcess,
+} from '@app/shared/runtime';
+import { BlockMemory } from './blob-store/block-memory.js';
+import { NoAccess, openBlobStore } from './blob-store/credentials.js';
+import { Hands } from './hands.js';
+import { UploaderMetrics } from './metrics.js';
+import { StoreGate } from './store-gate.js';
+import { UploadProcessor } from './upload.processor.js';
+import { UploaderModule } from './uploader.module.js';
+import { VolumeWatch } from './volume-watch.js';
+
+/** Sockets beside those for blocks: probes, lists and commits. */
+const SPARE_SOCKETS = 16;
+
+/**
+ * Composes an uploader and starts it: probes at once, files once Redis, the store and the volume are proved.
+ *
+ * @param fail ends the process with one line
+ */
+export async function startUploader(
+  { config, log, pod }: ProcessContext,
+  fail: (error: unknown) => void,
+): Promise<RunningProcess> {
+  const health = new Health();
+  const registry = createRegistry('uploader');
+  const app = await NestFactory.create(UploaderModule.forRoot(health, registry), {
+    logger: nestLogger(log),
+    abortOnError: false,
+  });
+  await app.listen(config.http.port, config.http.bind);
+
+  const { prefix } = config.redis;
+  const redis = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
+  const layout = new Layout(config.roots);
+  const hands = new Hands();
+  const metrics = new UploaderMetrics(registry, () => hands.names().length);
+  const volume = new Volume({ onCall: (call) => log.trace({ call }, 'volume') });
+  const staging = new Staging({
+    root: config.staging.root,
+    limitBytes: config.staging.limitBytes,
+    blockRule: config.blocks,
+    contentMd5: config.azure.contentMd5,
+  });
+  const [pods, moves, sessions] = [
+    new Pods(redis, prefix),
+    new Moves(redis, prefix),
+    new Sessions(redis, prefix),
+  ];
+  let stopping = false;
+  let processor: UploadProcessor | null = null;
+  let gate: StoreGate | null = null;
+  const watch = new VolumeWatch(volume, layout, pods, () => pauseOrResume());
+
+  // files are begun only while both sides are there
+  const pauseOrResume = (): void => {
+    if (!processor || stopping) return;
+    const well = (gate?.open ?? false) && watch.trouble === null;
+    if (well && processor.worker.isPaused()) processor.worker.resume();
+    if (!well && !processor.worker.isPaused()) void processor.worker.pause(true);
+  };
+
+  const hung = () => Math.max(volume.hungSinceMs(Date.now()), staging.hungSinceMs(Date.now()));
+  health.addLive(() =>
+    hung() > config.nfsHangLimitMs
+      ? [`a file operation hangs for ${Math.round(hung() / 1000)} s, over APP_NFS_HANG_LIMIT_S`]
+      : [],
+  );
+  health.addReady(() => [
+    ...(redis.status === 'ready' ? [] : ['Redis is away']),
+    ...(processor ? [] : [gate ? 'the volume is not proved yet' : 'the store is not proved yet']),
+    ...(watch.trouble === null ? [] : [watch.trouble]),
+  ]);
+
+  const problems = (): string[] =>
+    [gate?.problem() ?? null, processor && watch.trouble, ...(processor?.waits.values() ?? [])].filter(
+      (sentence): sentence is string => typeof sentence === 'string',
+    );
+  const stagingUse = async (): Promise<DiskUse | null> => {
+    const space = await staging.space().catch(() => null);
+    return (
+      space && {
+        bytes_total: space.bytesTotal,
+        bytes_free: space.bytesFree,
+        inodes_total: space.inodesTotal,
+        inodes_free: space.inodesFree,
+      }
+    );
+  };
+  const report = async (): Promise<PodReport> => ({
+    id: pod.id,
+    role: 'uploader',
+    name: pod.name,
+    version: pod.version,
+    started_at: pod.startedAt,
+    ready: health.readyReasons().length === 0,
+    standby: false,
+    volume: watch.id,
+    disk: { volume: watch.space, staging: processor ? await stagingUse() : null },
+    problems: problems(),
+    hands: hands.names(),
+    rates: hands.rates(),
+  });
+  let beating = false;
+  const heartbeat = setInterval(() => {
+    if (beating) return;
+    beating = true;
+    void report()
+      .then((text) => pods.report(text))
+      .catch((error: unknown) => log.debug(`heartbeat: ${messageOf(error)}`))
+      .finally(() => (beating = false));
+  }, HEARTBEAT_MS);
+
+  const begin = async (): Promise<void> => {
+    const opening = openBlobStore(
+      config,
+      config.azure.maxConcurrency * config.upload.concurrency + SPARE_SOCKETS,
+    ).catch((error: unknown) => {
+      throw error instanceof NoAccess ? new StartupError(error.message) : error;
+    });
+    const proving = watch.prove(() => stopping);
+    const checking = readRedisMemory(redis).then((memory) => {
+      const fault = evictionFault(memory);
+      if (fault) throw new StartupError(fault);
+      if (memory.policy === null)
+        log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
+    });
+    proving.catch(() => undefined);
+    checking.catch(() => undefined);
+    const { store, way } = await opening;
+    log.info(
+      { way, account: config.azure.accountUrl, container: config.azure.container },
+      'the store lets us in',
+    );
+    gate = new StoreGate(store, log, pauseOrResume);
+    await Promise.all([proving, checking]);
+    if (stopping) return;
+    await staging.start();
+    const current = gate;
+    processor = new UploadProcessor({
+      redis,
+      prefix,
+      concurrency: config.upload.concurrency,
+      retryBackoffMs: config.upload.retryBackoffMs,
+      tools: {
+        layout,
+        volume,
+        staging,
+        store,
+        memory: new BlockMemory(config.blocks.blockMemory),
+        moves,
+        rules: {
+          blocks: config.blocks,
+          maxConcurrency: config.azure.maxConcurrency,
+          contentMd5: config.azure.contentMd5,
+          minFileAgeMs: config.scan.minFileAgeMs,
+          pollIntervalMs: config.scan.pollIntervalMs,
+          maxAttempts: config.upload.maxAttempts,
+          historyMaxFiles: config.history.maxFiles,
+        },
+        pod: pod.name,
+        now: Date.now,
+      },
+      moves,
+      sessions,
+      hands,
+      gate: () => current,
+      metrics,
+      log,
+    });
+    processor.start();
+    log.info({ staging: config.staging.root, concurrency: config.upload.concurrency }, 'taking files');
+  };
+  void begin().catch(fail);
+
+  return {
+    hangs: () => hung() > 1000,
+    stop: async () => {
+      stopping = true;
+      watch.stop();
+      gate?.stop();
+      // the queue and its locks need Redis until the last file is handed back
+      await processor?.stop(config.shutdownGraceMs);
+      clearInterval(heartbeat);
+      await Promise.race([
+        pods.leave(pod.id).catch(() => undefined),
+        new Promise((resolve) => setTimeout(resolve, 500)),
+      ]);
+      await Promise.all([staging.stop(), volume.stop(), app.close()]);
+      await disconnect(redis);
+    },
+  };
+}
