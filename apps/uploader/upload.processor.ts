@@ -61,8 +61,7 @@ export class UploadProcessor {
   readonly worker: Worker<UploadPayload>;
   private readonly running = new Map<string, { jobId: string; controller: AbortController }>();
   private stopping = false;
-  /** The sentences of files that wait for something here, by blob name. */
-  readonly waits = new Map<string, string>();
+  private readonly waits = new Map<string, { sentence: string; until: number }>();
 
   constructor(private readonly parts: ProcessorParts) {
     const { redis: connection, prefix, concurrency } = parts;
@@ -79,6 +78,12 @@ export class UploadProcessor {
     this.worker.on('lockRenewalFailed', (ids) => {
       for (const { jobId, controller } of this.running.values()) if (ids.includes(jobId)) controller.abort();
     });
+  }
+
+  /** The sentences of files that wait for room or for the volume. Whoever goes on with a file says nothing here, so they fade. */
+  waitingFor(now: number): string[] {
+    for (const [blob, { until }] of this.waits) if (until < now) this.waits.delete(blob);
+    return [...this.waits.values()].map(({ sentence }) => sentence);
   }
 
   /** Begins to take jobs. */
@@ -268,13 +273,18 @@ export class UploadProcessor {
   ): Promise<unknown> {
     const waits = run.payload.waits + 1;
     const sentence = `${outcome.of === 'store' ? 'the store is away' : outcome.of === 'volume' ? 'the shared volume fails' : 'staging has no room'}: ${outcome.why}`;
-    if (outcome.of === 'store') this.parts.gate().close(outcome.why);
-    else this.waits.set(run.blob, `${run.filename} waits, ${sentence}`);
+    const delayMs = outcome.delayMs ?? backoffMs(waits, 1000, OUTAGE_DELAY_MAX_MS, Math.random());
+    // a run that met a closed gate has nothing new to say
     if (outcome.code !== 'StoreAway') {
+      if (outcome.of === 'store') this.parts.gate().close(outcome.why);
+      else
+        this.waits.set(run.blob, {
+          sentence: `${run.filename} waits, ${sentence}`,
+          until: Date.now() + delayMs + OUTAGE_DELAY_MAX_MS,
+        });
       await this.parts.moves.lastError(`${run.filename}: ${outcome.code}: ${outcome.why}`);
       runLog.outage(outcome.of, sentence);
     }
-    const delayMs = outcome.delayMs ?? backoffMs(waits, 1000, OUTAGE_DELAY_MAX_MS, Math.random());
     return this.delay(job, token, run, delayMs, sentence, { waits }, outcome.code);
   }
 

@@ -84,9 +84,11 @@ export async function startUploader(
   ]);
 
   const problems = (): string[] =>
-    [gate?.problem() ?? null, processor && watch.trouble, ...(processor?.waits.values() ?? [])].filter(
-      (sentence): sentence is string => typeof sentence === 'string',
-    );
+    [
+      gate?.problem() ?? null,
+      processor && watch.trouble,
+      ...(processor?.waitingFor(Date.now()) ?? []),
+    ].filter((sentence): sentence is string => typeof sentence === 'string');
   const stagingUse = async (): Promise<DiskUse | null> => {
     const space = await staging.space().catch(() => null);
     return (
