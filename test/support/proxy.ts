@@ -1,0 +1,144 @@
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** What the proxy does with a request that a rule matches. */
+export type Fault =
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'stall' }
+  | { readonly kind: 'status'; readonly status: number; readonly code: string }
+  | { readonly kind: 'damage' }
+  | { readonly kind: 'lose-answer' };
+
+/** A rule: the first whose `match` says yes decides; none: the request passes. */
+export interface Rule {
+  readonly match: (request: IncomingMessage) => boolean;
+  readonly fault: Fault;
+}
+
+/** An HTTP proxy before the store, which can be told to misbehave, and which counts what passes. */
+export class Proxy {
+  private server: Server | null = null;
+  private readonly sockets = new Set<Socket>();
+  rules: Rule[] = [];
+  /** Bytes of request bodies of Put Block and Put Blob that were sent on. */
+  uploadedBytes = 0;
+  /** Requests by kind: `PUT block`, `PUT blocklist`, `PUT`, `GET blocklist`, `HEAD`. */
+  readonly counts = new Map<string, number>();
+  /** Bytes a second a connection may send; 0 is no limit. */
+  bytesPerSecond = 0;
+
+  private constructor(private readonly target: number) {}
+
+  static async start(target: number): Promise<Proxy> {
+    const proxy = new Proxy(target);
+    await proxy.listen(0);
+    return proxy;
+  }
+
+  port = 0;
+
+  /** Listens (again); until then connections are refused. */
+  async listen(port = this.port): Promise<void> {
+    this.server = createServer((request, response) => this.serve(request, response));
+    this.server.keepAliveTimeout = 60_000;
+    this.server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => this.server?.listen(port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  /** Refuses connections from now on, and cuts those that are open. */
+  async refuse(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server?.close(() => resolve()) ?? resolve());
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  /** Every request meets this fault. */
+  always(fault: Fault): void {
+    this.rules = [{ match: () => true, fault }];
+  }
+
+  /** Everything passes again; what was stalled is cut. */
+  pass(): void {
+    this.rules = [];
+    for (const response of this.stalled.splice(0)) response.socket?.destroy();
+  }
+
+  private readonly stalled: ServerResponse[] = [];
+
+  private serve(request: IncomingMessage, response: ServerResponse): void {
+    const comp = new URL(request.url ?? '', 'http://x').searchParams.get('comp');
+    const kind = [request.method, comp].filter(Boolean).join(' ');
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    const fault = this.rules.find((rule) => rule.match(request))?.fault;
+    if (fault?.kind === 'reset') return void request.socket.destroy();
+    if (fault?.kind === 'stall') return void this.stalled.push(response);
+    if (fault?.kind === 'status') {
+      request.resume();
+      response.writeHead(fault.status, { 'x-ms-error-code': fault.code, 'content-type': 'application/xml' });
+      return void response.end(
+        `<?xml version="1.0" encoding="utf-8"?><Error><Code>${fault.code}</Code><Message>injected</Message></Error>`,
+      );
+    }
+    this.forward(request, response, comp, fault);
+  }
+
+  private forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    comp: string | null,
+    fault: Fault | undefined,
+  ): void {
+    const counts = request.method === 'PUT' && (comp === 'block' || comp === null);
+    const onward = httpRequest(
+      {
+        port: this.target,
+        host: '127.0.0.1',
+        method: request.method,
+        path: request.url,
+        headers: request.headers,
+      },
+      (answer) => {
+        if (fault?.kind === 'lose-answer') return void request.socket.destroy();
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        answer.pipe(response);
+      },
+    );
+    onward.on('error', () => request.socket.destroy());
+    request.on('error', () => onward.destroy());
+    request.on('aborted', () => onward.destroy());
+    let damaged = fault?.kind !== 'damage';
+    request.on('data', (chunk: Buffer) => {
+      if (counts) this.uploadedBytes += chunk.length;
+      if (!damaged && chunk.length > 0) {
+        damaged = true;
+        chunk[0] = (chunk[0] ?? 0) ^ 0xff;
+      }
+      const more = onward.write(chunk);
+      const wait = this.bytesPerSecond > 0 ? (1000 * chunk.length) / this.bytesPerSecond : 0;
+      if (wait > 0) {
+        request.pause();
+        setTimeout(() => request.resume(), wait);
+      } else if (!more) {
+        request.pause();
+        onward.once('drain', () => request.resume());
+      }
+    });
+    request.on('end', () => onward.end());
+  }
+
+  async end(): Promise<void> {
+    this.rules = [];
+    await this.refuse();
+  }
+}
