@@ -1,0 +1,35 @@
+import type { Redis } from 'ioredis';
+import type { Layout } from '@app/shared/domain';
+import type { Volume } from '@app/shared/files';
+import type { Pods } from '@app/shared/pods';
+import type { JobState, UploadQueue } from '@app/shared/queue';
+import type { Incoming, Moves, Sessions } from '@app/shared/records';
+import type { Logger } from '@app/shared/runtime';
+
+/** What the scanner's flows work with. */
+export interface ScannerParts {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly layout: Layout;
+  readonly volume: Volume;
+  readonly queue: UploadQueue;
+  readonly states: (ids: readonly string[]) => Promise<JobState[]>;
+  readonly sessions: Sessions;
+  readonly moves: Moves;
+  readonly incoming: Incoming;
+  readonly pods: Pods;
+  readonly log: Logger;
+  /** This pod's id: the holder of the lease. */
+  readonly pod: string;
+  readonly rules: {
+    readonly minFileAgeMs: number;
+    readonly ignored: (name: string) => boolean;
+    readonly maxQueueSize: number;
+  };
+  readonly now: () => number;
+}
+
+/** The lease is another scanner's now: whatever was under way stops. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}

@@ -1,0 +1,151 @@
+import { NestFactory } from '@nestjs/core';
+import picomatch from 'picomatch';
+import { Layout, messageOf } from '@app/shared/domain';
+import { Volume } from '@app/shared/files';
+import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
+import { jobStates, openUploadQueue } from '@app/shared/queue';
+import { Incoming, Moves, Sessions } from '@app/shared/records';
+import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
+import {
+  createRegistry,
+  Health,
+  nestLogger,
+  StartupError,
+  type ProcessContext,
+  type RunningProcess,
+} from '@app/shared/runtime';
+import { ScannerMetrics } from './metrics.js';
+import type { ScannerParts } from './parts.js';
+import { ScanLoop } from './scan-loop.js';
+import { ScannerModule } from './scanner.module.js';
+
+/** How often disk use is read; milliseconds. */
+const SPACE_MS = 5_000;
+
+/**
+ * Composes a scanner and starts it: probes at once, scans once Redis is there and the lease is held.
+ *
+ * @param fail ends the process with one line
+ */
+export async function startScanner(
+  { config, log, pod }: ProcessContext,
+  fail: (error: unknown) => void,
+): Promise<RunningProcess> {
+  const health = new Health();
+  const registry = createRegistry('scanner');
+  const metrics = new ScannerMetrics(registry);
+  const app = await NestFactory.create(ScannerModule.forRoot(health, registry), {
+    logger: nestLogger(log),
+    abortOnError: false,
+  });
+  await app.listen(config.http.port, config.http.bind);
+
+  const { prefix } = config.redis;
+  const redis = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
+  const volume = new Volume({ onCall: (call) => log.trace({ call }, 'volume') });
+  const queue = openUploadQueue(redis, prefix, (error) => log.debug(`queue: ${messageOf(error)}`));
+  const pods = new Pods(redis, prefix);
+  const layout = new Layout(config.roots);
+  const ignored =
+    config.scan.ignorePatterns.length > 0
+      ? picomatch(config.scan.ignorePatterns, { dot: true })
+      : () => false;
+  const parts: ScannerParts = {
+    redis,
+    prefix,
+    layout,
+    volume,
+    queue,
+    states: jobStates(redis, prefix),
+    sessions: new Sessions(redis, prefix),
+    moves: new Moves(redis, prefix),
+    incoming: new Incoming(redis, prefix),
+    pods,
+    log,
+    pod: pod.id,
+    rules: { minFileAgeMs: config.scan.minFileAgeMs, ignored, maxQueueSize: config.scan.maxQueueSize },
+    now: Date.now,
+  };
+  const loop = new ScanLoop(
+    parts,
+    new ScannerLease(redis, prefix, pod.id),
+    config.scan,
+    (scanned, ms) => metrics.scanned(scanned, ms),
+    fail,
+  );
+
+  const hung = () => volume.hungSinceMs(Date.now());
+  health.addLive(() =>
+    hung() > config.nfsHangLimitMs
+      ? [`a file operation hangs for ${Math.round(hung() / 1000)} s, over APP_NFS_HANG_LIMIT_S`]
+      : [],
+  );
+  health.addReady(() => (redis.status === 'ready' ? loop.readyReasons() : ['Redis is away']));
+
+  let space: DiskUse | null = null;
+  const sampling = setInterval(() => {
+    if (volume.inFlight > 100) return;
+    void volume
+      .space(config.roots.processing)
+      .then(
+        ({ bytesTotal, bytesFree, inodesTotal, inodesFree }) =>
+          (space = {
+            bytes_total: bytesTotal,
+            bytes_free: bytesFree,
+            inodes_total: inodesTotal,
+            inodes_free: inodesFree,
+          }),
+      )
+      .catch(() => undefined);
+  }, SPACE_MS);
+
+  const report = (): PodReport => ({
+    id: pod.id,
+    role: 'scanner',
+    name: pod.name,
+    version: pod.version,
+    started_at: pod.startedAt,
+    ready: health.readyReasons().length === 0,
+    standby: loop.standby,
+    volume: loop.volumeId,
+    disk: { volume: space, staging: null },
+    problems: loop.problems(),
+    hands: [],
+    rates: {},
+  });
+  let beating = false;
+  const heartbeat = setInterval(() => {
+    if (beating) return;
+    beating = true;
+    void pods
+      .report(report())
+      .catch((error: unknown) => log.debug(`heartbeat: ${messageOf(error)}`))
+      .finally(() => (beating = false));
+  }, HEARTBEAT_MS);
+
+  const begin = async (): Promise<void> => {
+    const memory = await readRedisMemory(redis);
+    const fault = evictionFault(memory);
+    if (fault) throw new StartupError(fault);
+    if (memory.policy === null)
+      log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
+    loop.start();
+  };
+  void begin().catch(fail);
+
+  return {
+    hangs: () => hung() > 1000,
+    stop: async () => {
+      clearInterval(sampling);
+      await loop.stop();
+      clearInterval(heartbeat);
+      await Promise.race([
+        pods.leave(pod.id).catch(() => undefined),
+        new Promise((resolve) => setTimeout(resolve, 500)),
+      ]);
+      await Promise.all([volume.stop(), app.close()]);
+      await Promise.race([queue.close(), new Promise((resolve) => setTimeout(resolve, 500))]);
+      await disconnect(redis);
+    },
+  };
+}
