@@ -80,6 +80,7 @@ async function moveReserved(
       source: tools.layout.processing(run.session, run.filename),
       folder: `${run.session.datePrefix}/${run.session.encodedSession}`,
       expect: settled.expect,
+      room,
       signal: run.signal,
     }),
   );

@@ -148,7 +148,7 @@ export async function startUploader(
     gate = new StoreGate(store, log, pauseOrResume);
     await Promise.all([proving, checking]);
     if (stopping) return;
-    await staging.start();
+    staging.start();
     const current = gate;
     processor = new UploadProcessor({
       redis,

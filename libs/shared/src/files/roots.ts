@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { VolumeError, type Roots } from '../domain/index.js';
+import type { Volume } from './volume.js';
+
+/** The variables that name the roots, for messages. */
+export const ROOT_VARIABLES = 'APP_NFS_INCOMING_DIR, APP_NFS_PROCESSING_ROOT and APP_NFS_FAILED_ROOT';
+
+/** Which of the three roots are not there. @throws VolumeError */
+export async function missingRoots(volume: Volume, roots: Roots): Promise<string[]> {
+  const looks = await Promise.all(
+    [roots.incoming, roots.processing, roots.failed].map(async (root) => ({
+      root,
+      look: await volume.lookAnew(root),
+    })),
+  );
+  return looks.filter(({ look }) => look === null).map(({ root }) => root);
+}
+
+/**
+ * Proves that the three roots are writable and on one filesystem, by moving a probe file from one to the next; equal
+ * device numbers would be no proof. Safe to repeat: the probe has a name of its own and is removed.
+ *
+ * @returns the sentence that says what is wrong, or null
+ * @throws VolumeError where the volume hangs or fails: that proves nothing
+ */
+export async function rootsFault(volume: Volume, roots: Roots): Promise<string | null> {
+  const name = `.sluice-probe-${randomBytes(6).toString('hex')}`;
+  const places = [roots.incoming, roots.processing, roots.failed].map((root) => join(root, name));
+  const [incoming = '', processing = '', failed = ''] = places;
+  try {
+    await volume.writeText(incoming, 'sluice');
+    await volume.rename(incoming, processing);
+    await volume.rename(processing, failed);
+    return null;
+  } catch (error) {
+    if (!(error instanceof VolumeError)) throw error;
+    if (error.code === 'EXDEV')
+      return `${ROOT_VARIABLES} must be on one filesystem: a file could not be renamed between them (${error.message})`;
+    if (['EACCES', 'EPERM', 'EROFS'].includes(error.code))
+      return `${ROOT_VARIABLES} must be writable: ${error.message}`;
+    if (['ENOTDIR', 'EEXIST', 'EINVAL'].includes(error.code))
+      return `${ROOT_VARIABLES} must be folders: ${error.message}`;
+    throw error;
+  } finally {
+    for (const place of places) await volume.unlink(place).catch(() => false);
+  }
+}
+
+/** Reads the id in `<processing>/.sluice-volume`; null where there is none. @throws VolumeError */
+export async function readVolumeId(volume: Volume, volumeFile: string): Promise<string | null> {
+  const text = await volume.readText(volumeFile);
+  if (text === null) return null;
+  try {
+    const { id } = JSON.parse(text) as { id?: unknown };
+    return typeof id === 'string' ? id : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,243 @@
+import { close, mkdirSync, read, unlink } from 'node:fs';
+import { rmdir, statfs } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  codeOf,
+  messageOf,
+  StagingError,
+  type BlockRule,
+  type FileLook,
+  type UploadPlan,
+} from '../domain/index.js';
+import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
+import { Reservations, type Reservation } from './reservations.js';
+import type { StageAnswer, StageRequest } from './staging.worker.js';
+import { Threads, type FileCall } from './threads.js';
+import type { Space } from './volume.js';
+
+/** How a staging folder is set up. */
+export interface StagingOptions {
+  /** On local disk, this uploader's alone. */
+  readonly root: string;
+  /** Most bytes at once; null for what the disk has. */
+  readonly limitBytes: number | null;
+  readonly blockRule: BlockRule;
+  /** Whether the whole file's MD5 is taken besides the blocks'. */
+  readonly contentMd5: boolean;
+  /** Files at once; default two to four, by the processors there are. */
+  readonly threads?: number;
+  /** Milliseconds without a byte after which a copy is given up; default 30,000. */
+  readonly deadlineMs?: number;
+  readonly onCall?: (call: FileCall) => void;
+}
+
+/** One file to stage. */
+export interface StageOrder {
+  readonly source: string;
+  /** `<date>/<encoded session>` below the root. */
+  readonly folder: string;
+  /** What the last look saw; anything else counts as a change. */
+  readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
+  readonly room: Reservation;
+  readonly signal: AbortSignal;
+}
+
+/** What became of it; anything but `staged` left nothing on the disk. */
+export type StageResult =
+  { readonly kind: 'staged'; readonly file: StagedFile } | Exclude<StageAnswer, { kind: 'staged' }>;
+
+/** How often left-overs of dead processes are looked for, in touches. */
+const SWEEP_EVERY = 6;
+/** Copies that may hang on the volume besides those that work. */
+const MAX_HUNG = 4;
+
+/** The staging folder of one uploader: room is reserved, files are copied and hashed in threads, and read back. */
+export class Staging {
+  private readonly owner: StagingOwner;
+  private readonly reservations: Reservations;
+  private readonly threads: Threads;
+  private count = 0;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly options: StagingOptions) {
+    this.owner = new StagingOwner(options.root);
+    this.reservations = new Reservations(async () => (await this.space()).bytesFree, options.limitBytes);
+    this.threads = new Threads({
+      file: join(__dirname, 'staging.worker.js'),
+      threads: options.threads ?? Math.max(2, Math.min(4, availableParallelism())),
+      deadlineMs: options.deadlineMs ?? 30_000,
+      maxHung: MAX_HUNG,
+      ...(options.onCall && { onCall: options.onCall }),
+      onLate: (answer) => this.discardLate(answer as StageAnswer),
+    });
+  }
+
+  /**
+   * Makes the folder and removes what dead processes left in it.
+   *
+   * @returns how many files were removed
+   * @throws StagingError where the folder cannot be made or written
+   */
+  start(): number {
+    try {
+      mkdirSync(this.options.root, { recursive: true });
+      this.owner.mark();
+      let touches = 0;
+      this.timer = setInterval(() => {
+        touches += 1;
+        this.quietly(() => this.owner.touch());
+        if (touches % SWEEP_EVERY === 0) this.quietly(() => this.owner.sweep(Date.now()));
+      }, OWNER_TOUCH_MS);
+      this.timer.unref();
+      return this.owner.sweep(Date.now());
+    } catch (error) {
+      throw new StagingError(
+        codeOf(error) ?? 'EUNKNOWN',
+        `APP_LOCAL_STAGING_ROOT ${this.options.root} is not usable: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** Waits for room; see {@link Reservations.reserve}. */
+  reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
+    return this.reservations.reserve(bytes, signal);
+  }
+
+  /**
+   * Copies a file into the folder in one pass, with its digests, and syncs it. The source may hang: that costs a
+   * thread, and the call its deadline.
+   *
+   * @throws VolumeError for the source, StagingError for the local disk (`ENOSPC`), Interrupted
+   */
+  async stage(order: StageOrder): Promise<StageResult> {
+    const { room } = order;
+    const name = join(this.options.root, order.folder, `${this.owner.id}-${++this.count}`);
+    const { blockRule, contentMd5 } = this.options;
+    const request: StageRequest = {
+      source: order.source,
+      part: `${name}.part`,
+      target: `${name}.staged`,
+      blockRule,
+      contentMd5,
+      expect: order.expect,
+    };
+    const answer = await this.threads.run<StageAnswer>(
+      'stage',
+      order.source.slice(order.source.lastIndexOf('/') + 1),
+      request,
+      {
+        signal: order.signal,
+        onProgress: (bytes: number) => void (room.written = bytes),
+      },
+    );
+    if (answer.kind !== 'staged') return answer;
+    room.written = answer.look.size;
+    return { kind: 'staged', file: new StagedFile(answer) };
+  }
+
+  /** Bytes reserved now. */
+  get reservedBytes(): number {
+    return this.reservations.reserved;
+  }
+
+  /** Room on the staging disk. @throws StagingError */
+  async space(): Promise<Space> {
+    try {
+      const { bsize, blocks, bavail, files, ffree } = await statfs(this.options.root);
+      return { bytesTotal: blocks * bsize, bytesFree: bavail * bsize, inodesTotal: files, inodesFree: ffree };
+    } catch (error) {
+      throw new StagingError(
+        codeOf(error) ?? 'EUNKNOWN',
+        `APP_LOCAL_STAGING_ROOT ${this.options.root} is not usable: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** Milliseconds since the last sign of life of the copy that has been silent longest; 0 if none. */
+  hungSinceMs(now: number): number {
+    return this.threads.hungSinceMs(now);
+  }
+
+  /** Ends the threads; safe to repeat. @returns whether one still hangs */
+  async stop(): Promise<boolean> {
+    if (this.timer) clearInterval(this.timer);
+    const hangs = await this.threads.stop();
+    this.quietly(() => this.owner.unmark());
+    return hangs;
+  }
+
+  private quietly(work: () => unknown): void {
+    try {
+      work();
+    } catch {
+      // house-keeping on a disk that may be gone: whoever stages meets the error
+    }
+  }
+
+  /** A copy that was given up and came through after all. */
+  private discardLate(answer: StageAnswer): void {
+    if (answer.kind === 'staged') void new StagedFile(answer).discard();
+  }
+}
+
+/** A whole file on the staging disk, synced, read only through the descriptor that wrote it. */
+export class StagedFile {
+  /** The source as it was read: its identity after the claim. */
+  readonly look: FileLook;
+  readonly plan: UploadPlan;
+  /** The whole file's MD5, 16 bytes; null where it was not taken. */
+  readonly md5: Buffer | null;
+  /** 16 bytes a block; empty for a single put. */
+  readonly blockMd5s: Buffer;
+  private readonly descriptor: number;
+  private readonly path: string;
+  private discarded = false;
+
+  constructor(answer: Extract<StageAnswer, { kind: 'staged' }>) {
+    this.look = answer.look;
+    this.plan = answer.plan;
+    this.md5 = answer.md5 && Buffer.from(answer.md5);
+    this.blockMd5s = Buffer.from(answer.blockMd5s);
+    this.descriptor = answer.descriptor;
+    this.path = answer.path;
+  }
+
+  /** Fills `buffer` with `length` bytes from `offset` on. @throws StagingError, also where there are fewer */
+  async read(buffer: Buffer, offset: number, length: number): Promise<void> {
+    for (let at = 0; at < length;) {
+      const got = await new Promise<number>((resolve, reject) =>
+        read(this.descriptor, buffer, at, length - at, offset + at, (error, bytes) =>
+          error
+            ? reject(
+                new StagingError(
+                  error.code ?? 'EUNKNOWN',
+                  `the staged file could not be read: ${error.message}`,
+                ),
+              )
+            : resolve(bytes),
+        ),
+      );
+      if (got === 0) throw new StagingError('ESHORT', `the staged file ends at ${offset + at} bytes`);
+      at += got;
+    }
+  }
+
+  /** Closes and removes it; safe to repeat. */
+  async discard(): Promise<void> {
+    if (this.discarded) return;
+    this.discarded = true;
+    await new Promise<void>((resolve) => close(this.descriptor, () => resolve()));
+    const { path } = this;
+    await new Promise<void>((resolve) => unlink(path, () => resolve()));
+    // the session's folder and the day's go with their last file
+    for (const folder of [dirname(path), dirname(dirname(path))])
+      if (
+        !(await rmdir(folder).then(
+          () => true,
+          () => false,
+        ))
+      )
+        break;
+  }
+}

@@ -1,0 +1,238 @@
+import { createHash, type Hash } from 'node:crypto';
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  codeOf,
+  FileTooLarge,
+  planUpload,
+  type BlockRule,
+  type FileKind,
+  type FileLook,
+  type UploadPlan,
+} from '../domain/index.js';
+import { lookOf } from './look.js';
+import { Cancelled, LocalFault, serve, type Served } from './serve.js';
+
+/** One file to stage. */
+export interface StageRequest {
+  readonly source: string;
+  /** The path while it is written; renamed to `target` when it is whole and synced. */
+  readonly part: string;
+  readonly target: string;
+  readonly blockRule: BlockRule;
+  readonly contentMd5: boolean;
+  readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
+}
+
+/** What a thread answers. */
+export type StageAnswer =
+  | {
+      readonly kind: 'staged';
+      readonly look: FileLook;
+      readonly plan: UploadPlan;
+      readonly md5: Uint8Array | null;
+      readonly blockMd5s: Uint8Array;
+      readonly descriptor: number;
+      readonly path: string;
+    }
+  | { readonly kind: 'changed'; readonly look: FileLook; readonly why: string }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'not-a-file'; readonly fileKind: FileKind }
+  | { readonly kind: 'too-large'; readonly why: string };
+
+/** Larger buffers fall out of the processor's caches: field notes of the project's first measurements. */
+const PIECE = 1024 * 1024;
+/** How often progress is told, at the least; bytes. */
+const TELL_EVERY = 8 * 1024 * 1024;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+const buffers = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
+
+// reads of the source are synchronous on purpose: one that hangs hangs this thread alone
+serve((request: StageRequest, call: Served) => stage(request, call));
+
+async function stage(request: StageRequest, call: Served): Promise<StageAnswer> {
+  let source: number;
+  try {
+    source = fs.openSync(request.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { kind: 'missing' };
+    if (codeOf(error) === 'ELOOP') return { kind: 'not-a-file', fileKind: 'symlink' };
+    throw error;
+  }
+  try {
+    return await copy(request, source, call);
+  } finally {
+    fs.closeSync(source);
+  }
+}
+
+async function copy(request: StageRequest, source: number, call: Served): Promise<StageAnswer> {
+  const before = lookOf(fs.fstatSync(source, { bigint: true }));
+  if (before.kind !== 'file') return { kind: 'not-a-file', fileKind: before.kind };
+  const { expect } = request;
+  if (expect && (expect.size !== before.size || expect.mtimeNs !== before.mtimeNs))
+    return { kind: 'changed', look: before, why: whatChanged(expect, before) };
+  const plan = planOf(before.size, request.blockRule);
+  if (typeof plan === 'string') return { kind: 'too-large', why: plan };
+
+  const digests = new Digests(plan, request.contentMd5);
+  const target = openPart(request.part);
+  try {
+    const copied = await copyBytes(source, target, before.size, digests, call);
+    const after = lookOf(fs.fstatSync(source, { bigint: true }));
+    if (copied !== before.size || after.size !== before.size || after.mtimeNs !== before.mtimeNs) {
+      discard(target, request.part);
+      return {
+        kind: 'changed',
+        look: after,
+        why:
+          copied === before.size
+            ? whatChanged(before, after)
+            : `${copied} bytes could be read instead of ${before.size}`,
+      };
+    }
+    local('fdatasync', () => fs.fdatasyncSync(target));
+    local('rename', () => fs.renameSync(request.part, request.target));
+    return { kind: 'staged', look: before, plan, ...digests.end(), descriptor: target, path: request.target };
+  } catch (error) {
+    discard(target, request.part);
+    throw error;
+  }
+}
+
+/** Copies in one pass: while one piece is written, the next is read and hashed. @returns bytes copied */
+async function copyBytes(
+  source: number,
+  target: number,
+  size: number,
+  digests: Digests,
+  call: Served,
+): Promise<number> {
+  let at = 0;
+  let told = 0;
+  let writing: Promise<unknown> = Promise.resolve();
+  for (let turn = 0; ; turn++) {
+    const buffer = buffers[turn % 2] ?? Buffer.alloc(PIECE);
+    const read = fs.readSync(source, buffer, 0, PIECE, at);
+    if (read === 0) break;
+    const piece = buffer.subarray(0, read);
+    digests.update(piece);
+    await writing;
+    if (call.cancelled) throw new Cancelled();
+    const position = at;
+    at += read;
+    if (at === size && turn === 0) local('write', () => writeAllSync(target, piece, 0));
+    else {
+      writing = writeAll(target, piece, position);
+      // awaited in the next turn; without a handler until then Node would call it unhandled
+      writing.catch(() => undefined);
+    }
+    if (at - told >= TELL_EVERY) {
+      told = at;
+      call.progress(at);
+    }
+    // what was appended since the look is noticed, and not copied without end
+    if (at > size || (at === size && turn === 0)) break;
+  }
+  await writing;
+  return at;
+}
+
+function writeAllSync(descriptor: number, piece: Buffer, position: number): void {
+  for (let at = 0; at < piece.length;)
+    at += fs.writeSync(descriptor, piece, at, piece.length - at, position + at);
+}
+
+function writeAll(descriptor: number, piece: Buffer, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const next = (at: number): void => {
+      if (at === piece.length) return resolve();
+      fs.write(descriptor, piece, at, piece.length - at, position + at, (error, written) =>
+        error ? reject(new LocalFault('write', error)) : next(at + written),
+      );
+    };
+    next(0);
+  });
+}
+
+/** Takes the digest of each block, and of the whole where that is asked for or where the whole is one put. */
+class Digests {
+  private readonly whole: Hash | null;
+  private readonly blocks: Buffer[] = [];
+  private block: Hash | null = null;
+  private room = 0;
+
+  constructor(
+    private readonly plan: UploadPlan,
+    contentMd5: boolean,
+  ) {
+    this.whole = contentMd5 || plan.kind === 'single' ? createHash('md5') : null;
+  }
+
+  update(piece: Buffer): void {
+    this.whole?.update(piece);
+    if (this.plan.kind === 'single') return;
+    for (let at = 0; at < piece.length;) {
+      if (!this.block) {
+        this.block = createHash('md5');
+        this.room = this.plan.blockSize;
+      }
+      const part = piece.subarray(at, at + this.room);
+      this.block.update(part);
+      at += part.length;
+      this.room -= part.length;
+      if (this.room === 0) this.endBlock();
+    }
+  }
+
+  end(): { md5: Uint8Array | null; blockMd5s: Uint8Array } {
+    this.endBlock();
+    return { md5: this.whole?.digest() ?? null, blockMd5s: Buffer.concat(this.blocks) };
+  }
+
+  private endBlock(): void {
+    if (this.block) this.blocks.push(this.block.digest());
+    this.block = null;
+  }
+}
+
+function openPart(path: string): number {
+  const open = () => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
+  return local('open', () => {
+    try {
+      return open();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      fs.mkdirSync(dirname(path), { recursive: true });
+      return open();
+    }
+  });
+}
+
+function discard(descriptor: number, path: string): void {
+  fs.closeSync(descriptor);
+  fs.rmSync(path, { force: true });
+}
+
+function local<T>(operation: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new LocalFault(operation, error);
+  }
+}
+
+function planOf(size: number, rule: BlockRule): UploadPlan | string {
+  try {
+    return planUpload(size, rule);
+  } catch (error) {
+    if (error instanceof FileTooLarge) return error.message;
+    throw error;
+  }
+}
+
+function whatChanged(before: { size: number }, after: { size: number }): string {
+  return before.size === after.size
+    ? 'its modification time changed'
+    : `its size changed from ${before.size} to ${after.size} bytes`;
+}

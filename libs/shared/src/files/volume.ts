@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { VolumeError } from '../domain/errors.js';
+import type { FileLook } from '../domain/identity.js';
+import { entriesOf, subjectOf, type Entry, type Slice } from './listing.js';
+import type { Fault } from './serve.js';
+import { Threads, type CallHooks, type FileCall } from './threads.js';
+import type { VolumeRequest } from './volume.worker.js';
+
+/** How the volume's threads are set up. */
+export interface VolumeOptions {
+  /** Calls at once; default 4. */
+  readonly threads?: number;
+  /** Milliseconds until a call is given up, from when it was asked for; default 30,000. */
+  readonly deadlineMs?: number;
+  /** Threads that may hang besides; default 8. */
+  readonly maxHung?: number;
+  readonly onCall?: (call: FileCall) => void;
+}
+
+/** Room on a file system. */
+export interface Space {
+  readonly bytesTotal: number;
+  /** What an ordinary user may still write. */
+  readonly bytesFree: number;
+  /** 0 where the file system has no fixed number. */
+  readonly inodesTotal: number;
+  readonly inodesFree: number;
+}
+
+/**
+ * Every call on the shared volume, by absolute paths. The calls run in threads of their own: NFS mounted hard hangs
+ * any of them for minutes, and Node's own thread pool, which resolves DNS too, must not hang with it.
+ *
+ * All of them throw VolumeError with the system's code for whatever they do not name as an answer, ETIMEDOUT past
+ * the deadline. A call that timed out may still take effect: look before repeating. After {@link stop} they throw
+ * Interrupted.
+ */
+export class Volume {
+  readonly #threads: Threads;
+
+  constructor(options: VolumeOptions = {}) {
+    this.#threads = new Threads({
+      file: join(__dirname, 'volume.worker.js'),
+      threads: options.threads ?? 4,
+      deadlineMs: options.deadlineMs ?? 30_000,
+      maxHung: options.maxHung ?? 8,
+      ...(options.onCall && { onCall: options.onCall }),
+    });
+  }
+
+  /** Calls asked for and not yet answered. */
+  get inFlight(): number {
+    return this.#threads.inFlight;
+  }
+
+  /** For how long the call that hangs longest has hung, milliseconds; 0 if none does. `now` in ms since 1970. */
+  hungSinceMs(now: number): number {
+    return this.#threads.hungSinceMs(now);
+  }
+
+  /** Ends the threads. @returns whether one still hangs; `process.exit` would then wait for it. May be repeated. */
+  stop(): Promise<boolean> {
+    return this.#threads.stop();
+  }
+
+  /** Looks at an entry, through the attribute cache. @returns null where there is none. */
+  lstat(path: string): Promise<FileLook | null> {
+    return this.#ask({ operation: 'lstat', path });
+  }
+
+  /** Looks at many entries of a folder in one call; an error of one does not spoil the others. */
+  async lstatMany(folder: string, names: readonly string[]): Promise<(FileLook | null | VolumeError)[]> {
+    if (names.length === 0) return [];
+    const looks = await this.#ask<(FileLook | null | Fault)[]>({
+      operation: 'lstatMany',
+      path: folder,
+      names,
+    });
+    return looks.map((look, index) => {
+      if (look === null || 'ino' in look) return look;
+      return new VolumeError(look.code, 'lstat', `lstat of ${names[index]} failed: ${look.code}`);
+    });
+  }
+
+  /**
+   * Looks at a file by opening it, which makes NFS fetch its attributes anew (close-to-open consistency, nfs(5)).
+   * A symlink is not followed.
+   *
+   * @returns null where there is none.
+   */
+  lookAnew(path: string): Promise<FileLook | null> {
+    return this.#ask({ operation: 'lookAnew', path });
+  }
+
+  /**
+   * Streams a folder's entries, in no order, in slices of at most 1,024; the next ones wait while `onSlice` is busy.
+   * The deadline counts from the last slice. Entries made or removed meanwhile may be there or not.
+   *
+   * @throws VolumeError ENOENT where the folder is missing; whatever `onSlice` throws, which ends the listing.
+   */
+  list(folder: string, onSlice: (entries: Entry[]) => void | Promise<void>): Promise<void> {
+    return this.#ask(
+      { operation: 'list', path: folder },
+      { onProgress: (slice: Slice) => onSlice(entriesOf(slice)) },
+    );
+  }
+
+  /** Renames. It replaces what is there, so look before. @returns `missing` on ENOENT of either side. */
+  rename(from: string, to: string): Promise<'renamed' | 'missing'> {
+    return this.#ask({ operation: 'rename', path: from, to });
+  }
+
+  /** Removes a file's name. @returns false where there was none. */
+  unlink(path: string): Promise<boolean> {
+    return this.#ask({ operation: 'unlink', path });
+  }
+
+  /** Makes a folder and those above it; fine where it is there. */
+  makeFolder(path: string): Promise<void> {
+    return this.#ask({ operation: 'makeFolder', path });
+  }
+
+  /** Removes a folder if it is empty. @returns false where it is not, or is gone. */
+  removeEmptyFolder(path: string): Promise<boolean> {
+    return this.#ask({ operation: 'removeEmptyFolder', path });
+  }
+
+  /** Reads a small text. @returns null where there is none. @throws VolumeError EFBIG over `maxBytes`. */
+  readText(path: string, maxBytes = 65_536): Promise<string | null> {
+    return this.#ask({ operation: 'readText', path, maxBytes });
+  }
+
+  /** Writes a small text, whole or not at all, over what is there; on disk when it returns. May be repeated. */
+  writeText(path: string, text: string): Promise<void> {
+    return this.#ask({ operation: 'writeText', path, text });
+  }
+
+  /** Writes a small text whole where there is none; never replaces. @returns whether this call made it. */
+  createText(path: string, text: string): Promise<boolean> {
+    return this.#ask({ operation: 'createText', path, text });
+  }
+
+  /** The room on the file system of a path. */
+  space(path: string): Promise<Space> {
+    return this.#ask({ operation: 'space', path });
+  }
+
+  #ask<Value>(request: VolumeRequest, hooks: CallHooks = {}): Promise<Value> {
+    return this.#threads.run(request.operation, subjectOf(request.path), request, hooks);
+  }
+}

@@ -1,0 +1,157 @@
+import * as fs from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { codeOf } from '../domain/errors.js';
+import type { FileLook } from '../domain/identity.js';
+import { list } from './listing.js';
+import { lookOf } from './look.js';
+import { faultOf, serve, type Fault, type Served } from './serve.js';
+
+/** One call on the volume. */
+export type VolumeRequest =
+  | { readonly operation: 'lstat' | 'lookAnew' | 'list' | 'unlink' | 'space'; readonly path: string }
+  | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
+  | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
+  | { readonly operation: 'rename'; readonly path: string; readonly to: string }
+  | { readonly operation: 'readText'; readonly path: string; readonly maxBytes: number }
+  | { readonly operation: 'writeText' | 'createText'; readonly path: string; readonly text: string };
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const GONE = ['ENOENT', 'ENOTDIR'];
+
+// every call is synchronous on purpose: what hangs hangs this thread alone, never Node's own thread pool
+serve((request: VolumeRequest, call: Served) => {
+  const { path } = request;
+  switch (request.operation) {
+    case 'lstat':
+      return lstat(path);
+    case 'lstatMany':
+      return request.names.map((name) => lstatOrFault(join(path, name)));
+    case 'lookAnew':
+      return lookAnew(path);
+    case 'list':
+      return list(path, call);
+    case 'rename':
+      return unless(['ENOENT'], 'missing', () => (fs.renameSync(path, request.to), 'renamed'));
+    case 'unlink':
+      return unless(['ENOENT'], false, () => (fs.unlinkSync(path), true));
+    case 'makeFolder':
+      return void fs.mkdirSync(path, { recursive: true });
+    case 'removeEmptyFolder':
+      return unless(['ENOTEMPTY', 'ENOENT', 'EEXIST'], false, () => (fs.rmdirSync(path), true));
+    case 'readText':
+      return unless(GONE, null, () => readText(path, request.maxBytes));
+    case 'writeText':
+      return writeText(path, request.text);
+    case 'createText':
+      return createText(path, request.text);
+    case 'space':
+      return space(path);
+  }
+});
+
+/** What `work` gives, or `instead` where it fails with one of `codes`. */
+function unless<A, B>(codes: readonly string[], instead: A, work: () => B): A | B {
+  try {
+    return work();
+  } catch (error) {
+    if (codes.includes(codeOf(error) ?? '')) return instead;
+    throw error;
+  }
+}
+
+function lstat(path: string): FileLook | null {
+  const stat = unless(GONE, null, () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }));
+  return stat ? lookOf(stat) : null;
+}
+
+function lstatOrFault(path: string): FileLook | null | Fault {
+  try {
+    return lstat(path);
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+function lookAnew(path: string): FileLook | null {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    const code = codeOf(error) ?? '';
+    if (GONE.includes(code)) return null;
+    // a symlink or a socket cannot be opened like this, but can be looked at
+    if (code === 'ELOOP' || code === 'ENXIO') return lstat(path);
+    throw error;
+  }
+  try {
+    return lookOf(fs.fstatSync(descriptor, { bigint: true }));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function readText(path: string, maxBytes: number): string {
+  const descriptor = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
+  try {
+    const bytes = Buffer.alloc(maxBytes + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = fs.readSync(descriptor, bytes, length, bytes.length - length, null);
+    if (length > maxBytes) throw Object.assign(new Error(`over ${maxBytes} bytes`), { code: 'EFBIG' });
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Writes a text under a dot name of its own beside `path`, on disk when this returns. */
+function writeBeside(path: string, text: string): string {
+  const beside = join(dirname(path), `.sluice-tmp-${process.pid}-${randomBytes(6).toString('hex')}`);
+  try {
+    fs.writeFileSync(beside, text, { flag: 'wx', flush: true });
+  } catch (error) {
+    discard(beside);
+    throw error;
+  }
+  return beside;
+}
+
+function discard(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch {
+    // the error that led here says more
+  }
+}
+
+function writeText(path: string, text: string): void {
+  const beside = writeBeside(path, text);
+  try {
+    fs.renameSync(beside, path);
+  } catch (error) {
+    discard(beside);
+    throw error;
+  }
+}
+
+function createText(path: string, text: string): boolean {
+  const beside = writeBeside(path, text);
+  try {
+    fs.linkSync(beside, path);
+    return true;
+  } catch (error) {
+    const code = codeOf(error) ?? '';
+    // NFS may repeat a link that was made: then the name is there, and is this very file
+    if (code === 'EEXIST') return lstat(path)?.ino === lstat(beside)?.ino;
+    if (!['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK'].includes(code)) throw error;
+    return unless(['EEXIST'], false, () => (fs.writeFileSync(path, text, { flag: 'wx', flush: true }), true));
+  } finally {
+    discard(beside);
+  }
+}
+
+function space(path: string): Record<'bytesTotal' | 'bytesFree' | 'inodesTotal' | 'inodesFree', number> {
+  const { bsize, blocks, bavail, files, ffree } = fs.statfsSync(path);
+  return { bytesTotal: blocks * bsize, bytesFree: bavail * bsize, inodesTotal: files, inodesFree: ffree };
+}
