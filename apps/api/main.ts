@@ -1,2 +1,5 @@
-import { FILE_STATES } from '@app/shared/domain';
-console.log(FILE_STATES);
+import 'reflect-metadata';
+import { run } from '@app/shared/runtime';
+import { startApi } from './api.js';
+
+void run('api', startApi);

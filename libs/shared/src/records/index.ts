@@ -1,3 +1,4 @@
+export * from './history.js';
 export * from './incoming.js';
 export * from './moves.js';
 export * from './sessions.js';

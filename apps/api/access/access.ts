@@ -1,0 +1,77 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { NextFunction, Request, Response } from 'express';
+import { sendProblem } from '../problems/problem.js';
+
+/** Paths that anybody may ask: probes and metrics. */
+const OPEN = new Set(['/healthz', '/readyz', '/metrics']);
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Who may ask: whoever has the token, as Bearer or as the password of HTTP Basic (how a browser signs in). */
+export function requireToken(token: string | null) {
+  const wanted = token === null ? null : digest(token);
+  return (request: Request, response: Response, next: NextFunction): void => {
+    if (wanted === null || OPEN.has(request.path)) return next();
+    const given = givenToken(request.headers.authorization);
+    // digests have one length, so the comparison tells nothing by its time
+    if (given !== null && timingSafeEqual(digest(given), wanted)) return next();
+    response.setHeader('WWW-Authenticate', 'Basic realm="sluice", Bearer realm="sluice"');
+    sendProblem(
+      response,
+      401,
+      'send "Authorization: Bearer <token>", or HTTP Basic with the token as password (APP_API_TOKEN of the api)',
+    );
+  };
+}
+
+/** Refuses writes that another site makes a browser send: Bull Board and the api have no other protection against them. */
+export function refuseCrossSite(request: Request, response: Response, next: NextFunction): void {
+  if (SAFE.has(request.method)) return next();
+  const site = request.headers['sec-fetch-site'];
+  const { origin } = request.headers;
+  const foreign =
+    (typeof site === 'string' && site !== 'same-origin' && site !== 'none') ||
+    (origin !== undefined && !sameHost(origin, request.headers.host));
+  if (!foreign) return next();
+  sendProblem(
+    response,
+    403,
+    'a write from another site is refused; send it from this origin or without Origin',
+  );
+}
+
+/**
+ * An open api on loopback is for this machine alone: a page whose name resolves to 127.0.0.1 must not reach it.
+ *
+ * @param guarded whether neither token nor an explicit word protects the api
+ */
+export function refuseForeignHost(guarded: boolean) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const name = (request.headers.host ?? '').replace(/:\d+$/, '');
+    if (
+      !guarded ||
+      OPEN.has(request.path) ||
+      ['localhost', '[::1]'].includes(name) ||
+      /^127\.\d+\.\d+\.\d+$/.test(name)
+    )
+      return next();
+    sendProblem(response, 403, `without APP_API_TOKEN the api answers only as localhost, not as "${name}"`);
+  };
+}
+
+function givenToken(header: string | undefined): string | null {
+  const [scheme, value] = (header ?? '').split(/ +/, 2);
+  if (!scheme || !value) return null;
+  if (scheme.toLowerCase() === 'bearer') return value;
+  if (scheme.toLowerCase() !== 'basic') return null;
+  const pair = Buffer.from(value, 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  return colon < 0 ? null : pair.slice(colon + 1);
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function sameHost(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}

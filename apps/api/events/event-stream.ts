@@ -1,0 +1,57 @@
+import type { Response } from 'express';
+import type { Redis } from 'ioredis';
+import { messageOf } from '@app/shared/domain';
+import type { Logger } from '@app/shared/runtime';
+
+/** A sign of life, so that proxies keep the connection; milliseconds. */
+const HEARTBEAT_MS = 15_000;
+/** A client that is so far behind is let go; bytes. */
+const BEHIND_MAX = 1024 * 1024;
+
+/** Passes what happens on to all who listen: one subscription in Redis, any number of clients. */
+export class EventStream {
+  private readonly clients = new Set<Response>();
+  private readonly timer: NodeJS.Timeout;
+
+  /** @param redis a connection for this alone: a subscriber can do nothing else */
+  constructor(redis: Redis, prefix: string, log: Logger) {
+    redis.on('message', (_channel, text: string) => this.send(text));
+    redis.subscribe(`${prefix}:events`).catch((error: unknown) => log.debug(`events: ${messageOf(error)}`));
+    this.timer = setInterval(() => this.write(': alive\n\n'), HEARTBEAT_MS);
+    this.timer.unref();
+  }
+
+  /** Adds a client until its connection ends. */
+  add(response: Response): void {
+    response
+      .status(200)
+      .set({
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-cache, no-transform',
+        'X-Accel-Buffering': 'no',
+      });
+    response.flushHeaders();
+    response.write(': connected\n\n');
+    this.clients.add(response);
+    response.on('close', () => this.clients.delete(response));
+  }
+
+  /** Ends every connection. */
+  stop(): void {
+    clearInterval(this.timer);
+    for (const client of this.clients) client.end();
+  }
+
+  private send(text: string): void {
+    if (this.clients.size === 0) return;
+    const { type } = JSON.parse(text) as { type: string };
+    this.write(`event: ${type}\ndata: ${text}\n\n`);
+  }
+
+  private write(text: string): void {
+    for (const client of this.clients) {
+      if (client.writableLength > BEHIND_MAX) client.destroy();
+      else client.write(text);
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import {
+  BadRequestException,
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Post,
+  Query,
+} from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { FILE_STATES, parseSessionKey, type FileState, type SessionRef } from '@app/shared/domain';
+import { RECORD_STATES } from '@app/shared/records';
+import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
+import { ApiParts } from '../parts.js';
+import { Problems } from '../problems/decorators.js';
+import { FileAndOthers, FileList, Retried, RetryRequest, type FileView } from './files.dto.js';
+import { retryFailed } from './retry.js';
+import { incomingView, recordView } from './view.js';
+
+/** Where files are, and why. */
+@ApiTags('files')
+@Controller('v1/files')
+export class FilesController {
+  constructor(private readonly parts: ApiParts) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'Files, newest first',
+    description:
+      'Files in the drop folder (settling, held, ignored) come first, by name; then those that were enqueued.',
+  })
+  @ApiQuery({ name: 'state', required: false, enum: FILE_STATES })
+  @ApiQuery({
+    name: 'session',
+    required: false,
+    description: '`<date>/<encoded_session>`',
+    schema: { type: 'string', example: '20260131/my%20session' },
+  })
+  @Paged()
+  @ApiOkResponse({ type: FileList })
+  @Problems(400)
+  async list(
+    @Query('state') state?: string,
+    @Query('session') sessionText?: string,
+    @Query('limit') limitText?: string,
+    @Query('cursor') cursorText?: string,
+  ): Promise<FileList> {
+    const limit = readLimit(limitText);
+    const session = readSessionFilter(sessionText);
+    const wanted = readState(state);
+    const cursor = readCursor(cursorText, ({ after, before }) =>
+      typeof after === 'string'
+        ? { after, before: null }
+        : Number.isSafeInteger(before)
+          ? { after: null, before: before as number }
+          : null,
+    );
+    const waiting =
+      session || cursor?.before != null ? [] : await this.waiting(wanted, cursor?.after ?? null, limit + 1);
+    if (waiting.length > limit)
+      return {
+        items: waiting.slice(0, limit),
+        next_cursor: makeCursor({ after: waiting[limit - 1]?.filename }),
+      };
+    const states = RECORD_STATES.filter((candidate) => wanted === null || candidate === wanted);
+    const room = limit - waiting.length;
+    const records = await this.parts.gate.ask(() =>
+      this.parts.history.list({ states, session, before: cursor?.before ?? null, limit: room + 1 }),
+    );
+    const page = records.slice(0, room);
+    // a page full of waiting files: the records begin on the next one
+    const next = records.length > room ? { before: page.at(-1)?.id ?? Number.MAX_SAFE_INTEGER } : null;
+    const items = [
+      ...waiting,
+      ...page.filter((record) => wanted === null || record.state === wanted).map(recordView),
+    ];
+    return { items, next_cursor: next && makeCursor(next) };
+  }
+
+  @Get(':filename')
+  @ApiOperation({ summary: 'Where a file is, and why' })
+  @ApiParam({ name: 'filename', example: 'a.bin', description: 'Percent-encoded.' })
+  @ApiOkResponse({ type: FileAndOthers })
+  @Problems(404)
+  async one(@Param('filename') filename: string): Promise<FileAndOthers> {
+    const { gate, incoming, history } = this.parts;
+    const [entry, records, view] = await gate.ask(() =>
+      Promise.all([incoming.entry(filename), history.find(filename), incoming.view()]),
+    );
+    const found: FileView[] = [
+      ...(entry ? [incomingView(filename, entry, Date.now())] : []),
+      ...records.map(recordView),
+    ];
+    const [newest, ...others] = found;
+    if (newest) return { ...newest, others };
+    const unexamined =
+      view === null
+        ? 'no scanner is alive to look'
+        : `${view.unexamined} files in incoming are not examined yet`;
+    throw new NotFoundException(`no file of this name is known; ${unexamined}`);
+  }
+
+  @Post('retry')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Send quarantined files back to work',
+    description: 'With all their attempts. No filter means all of them.',
+  })
+  @ApiBody({
+    type: RetryRequest,
+    required: false,
+    examples: { all: { value: {} }, some: { value: { filenames: ['a.bin'] } } },
+  })
+  @ApiOkResponse({ type: Retried })
+  @Problems(400, 413, 415)
+  async retry(@Body() body: RetryRequest | undefined): Promise<Retried> {
+    return {
+      retried: await retryFailed(this.parts, {
+        session: readSessionFilter(body?.session),
+        filenames: body?.filenames ?? null,
+      }),
+    };
+  }
+
+  /** Files in the drop folder, by name. */
+  private async waiting(state: FileState | null, after: string | null, limit: number): Promise<FileView[]> {
+    if (state !== null && (RECORD_STATES as readonly string[]).includes(state)) return [];
+    const now = Date.now();
+    return [...(await this.parts.gate.ask(() => this.parts.incoming.entries()))]
+      .filter(
+        ([name, entry]) => (state === null || entry.state === state) && (after === null || name > after),
+      )
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, limit)
+      .map(([name, entry]) => incomingView(name, entry, now));
+  }
+}
+
+function readState(text: string | undefined): FileState | null {
+  if (text === undefined || text === '') return null;
+  const state = FILE_STATES.find((candidate) => candidate === text);
+  if (!state) throw new BadRequestException(`state must be one of ${FILE_STATES.join(', ')}`);
+  return state;
+}
+
+function readSessionFilter(text: string | undefined): SessionRef | null {
+  if (text === undefined || text === '') return null;
+  const session = parseSessionKey(text);
+  if (!session)
+    throw new BadRequestException('session must be <date>/<encoded_session>, such as 20260131/my%20session');
+  return session;
+}

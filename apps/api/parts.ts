@@ -1,0 +1,19 @@
+import type { Redis } from 'ioredis';
+import type { Pods } from '@app/shared/pods';
+import type { UploadQueue } from '@app/shared/queue';
+import type { History, Incoming, Sessions } from '@app/shared/records';
+import type { Logger } from '@app/shared/runtime';
+import type { RedisGate } from './redis-gate.js';
+
+/** What the api's services work with; the token under which Nest hands it out. */
+export abstract class ApiParts {
+  abstract readonly redis: Redis;
+  abstract readonly prefix: string;
+  abstract readonly gate: RedisGate;
+  abstract readonly queue: UploadQueue;
+  abstract readonly sessions: Sessions;
+  abstract readonly history: History;
+  abstract readonly incoming: Incoming;
+  abstract readonly pods: Pods;
+  abstract readonly log: Logger;
+}

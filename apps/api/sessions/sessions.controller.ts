@@ -1,0 +1,135 @@
+import { BadRequestException, Controller, Get, NotFoundException, Param, Query, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { once } from 'node:events';
+import { isDatePrefix, isEncodedSession, sessionKey, type SessionRef } from '@app/shared/domain';
+import type { PodReport } from '@app/shared/pods';
+import { manifestLine, type SessionRecord } from '@app/shared/records';
+import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
+import { ApiParts } from '../parts.js';
+import { Problems } from '../problems/decorators.js';
+import { SessionList, SessionView } from './sessions.dto.js';
+
+/** Sessions, and what became of their files. */
+@ApiTags('sessions')
+@Controller('v1/sessions')
+export class SessionsController {
+  constructor(private readonly parts: ApiParts) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Sessions, newest first' })
+  @Paged()
+  @ApiOkResponse({ type: SessionList })
+  @Problems(400)
+  async list(@Query('limit') limitText?: string, @Query('cursor') cursorText?: string): Promise<SessionList> {
+    const { gate, sessions, pods } = this.parts;
+    const limit = readLimit(limitText);
+    const offset =
+      readCursor(cursorText, ({ offset: at }) =>
+        Number.isSafeInteger(at) && (at as number) >= 0 ? (at as number) : null,
+      ) ?? 0;
+    const [keys, alive] = await gate.ask(() => Promise.all([sessions.keys(offset, limit + 1), pods.alive()]));
+    const records = await gate.ask(() => sessions.read(keys.slice(0, limit)));
+    return {
+      items: records.map((record) => sessionView(record, alive)),
+      next_cursor: keys.length > limit ? makeCursor({ offset: offset + limit }) : null,
+    };
+  }
+
+  @Get(':date/:encoded_session')
+  @ApiOperation({ summary: 'One session' })
+  @PathOfSession()
+  @ApiOkResponse({ type: SessionView })
+  @Problems(400, 404)
+  async one(@Param('date') date: string, @Param('encoded_session') encoded: string): Promise<SessionView> {
+    const { gate, sessions, pods } = this.parts;
+    const session = readSession(date, encoded);
+    const [[record], alive] = await gate.ask(() =>
+      Promise.all([sessions.read([sessionKey(session)]), pods.alive()]),
+    );
+    if (!record) throw new NotFoundException(`no session ${sessionKey(session)} is known`);
+    return sessionView(record, alive);
+  }
+
+  @Get(':date/:encoded_session/manifest')
+  @ApiOperation({
+    summary: 'A line for each file that is done',
+    description: 'NDJSON: name, url, size, md5, mtime, attempts, started, finished, uploader.',
+  })
+  @PathOfSession()
+  @ApiOkResponse({
+    content: { 'application/x-ndjson': { schema: { type: 'string' }, example: exampleLine() } },
+  })
+  @Problems(400, 404)
+  async manifest(
+    @Param('date') date: string,
+    @Param('encoded_session') encoded: string,
+    @Res() response: Response,
+  ): Promise<void> {
+    const { gate, sessions, history } = this.parts;
+    const session = readSession(date, encoded);
+    const [record] = await gate.ask(() => sessions.read([sessionKey(session)]));
+    if (!record) throw new NotFoundException(`no session ${sessionKey(session)} is known`);
+    const pages = history.done(session);
+    let page = await gate.ask(() => pages.next());
+    response.status(200).type('application/x-ndjson');
+    while (!page.done && !response.destroyed) {
+      const text = page.value.map((file) => `${JSON.stringify(manifestLine(file))}\n`).join('');
+      if (!response.write(text)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      try {
+        page = await gate.ask(() => pages.next());
+      } catch {
+        // the status is sent already: a manifest that breaks off must not look whole
+        return void response.destroy();
+      }
+    }
+    response.end();
+  }
+}
+
+/** Checks the two parts of a session's path, which Express has decoded once. @throws BadRequestException */
+export function readSession(date: string, encoded: string): SessionRef {
+  if (!isDatePrefix(date)) throw new BadRequestException(`"${date}" is no day such as 20260131`);
+  if (!isEncodedSession(encoded))
+    throw new BadRequestException(
+      `"${encoded}" is no encoded session; in the path the encoded text is percent-encoded once more (my%2520session)`,
+    );
+  return { datePrefix: date, encodedSession: encoded };
+}
+
+function sessionView(record: SessionRecord, pods: readonly PodReport[]): SessionView {
+  const key = sessionKey(record);
+  const rate = pods.reduce((sum, pod) => sum + (pod.rates[key] ?? 0), 0);
+  const { queued, active, delayed } = record.files;
+  const left = queued + active + delayed === 0 ? 0 : Math.max(0, record.bytes.total - record.bytes.done);
+  const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+  return {
+    date_prefix: record.datePrefix,
+    session_name: record.name,
+    encoded_session: record.encodedSession,
+    state: record.state,
+    files: record.files,
+    bytes: record.bytes,
+    rate_bytes_per_s: rate,
+    eta_s: left === 0 ? 0 : rate > 0 ? Math.ceil(left / rate) : null,
+    started_at: new Date(record.startedAt).toISOString(),
+    stopped_at: time(record.stoppedAt),
+    finished_at: time(record.finishedAt),
+    url: record.url,
+  };
+}
+
+function PathOfSession(): MethodDecorator {
+  return (target, name, descriptor) => {
+    ApiParam({ name: 'date', example: '20260131' })(target, name, descriptor);
+    ApiParam({
+      name: 'encoded_session',
+      example: 'my%20session',
+      description: 'The encoded text; percent-encoded once more in the path: `my%2520session`.',
+    })(target, name, descriptor);
+  };
+}
+
+function exampleLine(): string {
+  return '{"name":"a.bin","url":"https://account.blob.core.windows.net/ingest/20260131/my%2520session/a.bin","size":12,"md5":"…","mtime":"2026-01-31T12:00:00.000Z","attempts":1,"started":"…","finished":"…","uploader":"uploader-0"}\n';
+}

@@ -1,0 +1,50 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+/** Files of a session by state. */
+export class SessionFiles {
+  @ApiProperty({ example: 10 }) queued!: number;
+  @ApiProperty({ example: 4 }) active!: number;
+  @ApiProperty({ example: 0 }) delayed!: number;
+  @ApiProperty({ example: 120 }) done!: number;
+  @ApiProperty({ example: 1, description: 'Quarantined.' }) failed!: number;
+}
+
+/** Bytes of a session. */
+export class SessionBytes {
+  @ApiProperty({ example: 12582912000 }) done!: number;
+  @ApiProperty({ example: 14050918400 }) total!: number;
+}
+
+/** A session. */
+export class SessionView {
+  @ApiProperty({ example: '20260131' }) date_prefix!: string;
+  @ApiProperty({ example: 'my session' }) session_name!: string;
+  @ApiProperty({ example: 'my%20session' }) encoded_session!: string;
+  @ApiProperty({
+    enum: ['active', 'draining', 'finished'],
+    description: 'Finished: not active, and nothing of it queued, delayed or active; a retry opens it again.',
+  })
+  state!: string;
+  @ApiProperty({ type: SessionFiles }) files!: SessionFiles;
+  @ApiProperty({ type: SessionBytes }) bytes!: SessionBytes;
+  @ApiProperty({ example: 104857600, description: 'Of all uploaders, over the last seconds.' })
+  rate_bytes_per_s!: number;
+  @ApiProperty({ type: Number, nullable: true, example: 14, description: 'Null while nothing moves.' })
+  eta_s!: number | null;
+  @ApiProperty({ example: '2026-01-31T12:00:00.000Z' }) started_at!: string;
+  @ApiProperty({ type: String, nullable: true, example: null }) stopped_at!: string | null;
+  @ApiProperty({ type: String, nullable: true, example: null }) finished_at!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'https://account.blob.core.windows.net/ingest/20260131/my%2520session/',
+    description: 'The blob prefix as an uploader reported it.',
+  })
+  url!: string | null;
+}
+
+/** A page of sessions, newest first. */
+export class SessionList {
+  @ApiProperty({ type: [SessionView] }) items!: SessionView[];
+  @ApiProperty({ type: String, nullable: true, example: null }) next_cursor!: string | null;
+}

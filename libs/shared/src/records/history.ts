@@ -1,0 +1,154 @@
+import type { Redis } from 'ioredis';
+import { jobId, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
+import type { JobState } from '../queue/index.js';
+
+/** The states that records have; the others are the scanner's view of the drop folder. */
+export const RECORD_STATES = ['queued', 'active', 'delayed', 'failed', 'done'] as const;
+/** One of {@link RECORD_STATES}. */
+export type RecordState = (typeof RECORD_STATES)[number];
+
+/** The record of one drop. Times in milliseconds since 1970, sizes in bytes. */
+export interface FileRecord {
+  /** Grows with each drop. */
+  readonly id: number;
+  readonly filename: string;
+  readonly session: SessionRef;
+  readonly state: RecordState;
+  readonly why: string;
+  readonly size: number;
+  /** Bytes in the store. */
+  readonly progress: number;
+  readonly attempts: number;
+  /** The code of the last error, or null. */
+  readonly code: string | null;
+  readonly blobUrl: string | null;
+  readonly md5: string | null;
+  readonly mtime: number | null;
+  readonly queuedAt: number | null;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly uploader: string | null;
+}
+
+/** Reads the records of files, a page at a time; never the whole queue. */
+export class History {
+  constructor(
+    private readonly redis: Redis,
+    private readonly prefix: string,
+    /** Asks the queue: a job may have moved without a word, by Bull Board or a death. */
+    private readonly states: (ids: readonly string[]) => Promise<JobState[]>,
+  ) {}
+
+  /** Records of these states, newest first, with an id below `before`. */
+  async list(query: {
+    states: readonly RecordState[];
+    session: SessionRef | null;
+    before: number | null;
+    limit: number;
+  }): Promise<FileRecord[]> {
+    const base = query.session ? `${this.prefix}:session:${sessionKey(query.session)}` : this.prefix;
+    const below = query.before === null ? '+inf' : `(${query.before}`;
+    const pages = await Promise.all(
+      query.states.map((state) =>
+        this.redis.zrevrangebyscore(`${base}:files:${state}`, below, '-inf', 'LIMIT', 0, query.limit),
+      ),
+    );
+    const ids = pages
+      .flat()
+      .map(Number)
+      .sort((a, b) => b - a)
+      .slice(0, query.limit);
+    return this.withJobs(await this.read(ids));
+  }
+
+  /** The records of a name, newest first. */
+  async find(filename: string, limit = 50): Promise<FileRecord[]> {
+    const ids = await this.redis.zrevrange(`${this.prefix}:name:${filename}`, 0, limit - 1);
+    return this.withJobs(await this.read(ids.map(Number)));
+  }
+
+  /** The done records of a session in the order in which they were queued, page by page. */
+  async *done(session: SessionRef): AsyncGenerator<FileRecord[]> {
+    const key = `${this.prefix}:session:${sessionKey(session)}:files:done`;
+    for (let after = 0; ;) {
+      const ids = (await this.redis.zrangebyscore(key, `(${after}`, '+inf', 'LIMIT', 0, 500)).map(Number);
+      if (ids.length === 0) return;
+      after = ids.at(-1) ?? after;
+      yield (await this.read(ids)).filter((record) => record.state === 'done');
+    }
+  }
+
+  private async read(ids: readonly number[]): Promise<FileRecord[]> {
+    if (ids.length === 0) return [];
+    const pipeline = this.redis.pipeline();
+    for (const id of ids) pipeline.hgetall(`${this.prefix}:file:${id}`);
+    const answers = (await pipeline.exec()) ?? [];
+    return answers.flatMap(([error, hash], i) => {
+      if (error) throw error;
+      return readRecord(ids[i] ?? 0, hash as Record<string, string>) ?? [];
+    });
+  }
+
+  /** What is not done is where its job is. */
+  private async withJobs(records: FileRecord[]): Promise<FileRecord[]> {
+    const open = records.filter(({ state }) => state !== 'done');
+    const states = await this.states(open.map(({ filename }) => jobId(filename)));
+    const now = new Map(open.map((record, i) => [record.id, states[i]]));
+    return records.map((record) => {
+      const state = now.get(record.id);
+      if ((state !== 'queued' && state !== 'active' && state !== 'delayed') || state === record.state)
+        return record;
+      return {
+        ...record,
+        state,
+        why:
+          state === 'active'
+            ? 'an uploader is at it'
+            : state === 'delayed'
+              ? record.why
+              : 'waits for an uploader',
+      };
+    });
+  }
+}
+
+function readRecord(id: number, hash: Readonly<Record<string, string>>): FileRecord | null {
+  const session = parseSessionKey(hash.session ?? '');
+  const state = RECORD_STATES.find((candidate) => candidate === hash.state);
+  if (!session || !state || hash.filename === undefined) return null;
+  const number = (text: string | undefined) => (text === undefined || text === '' ? null : Number(text));
+  return {
+    id,
+    filename: hash.filename,
+    session,
+    state,
+    why: hash.why ?? '',
+    size: Number(hash.size ?? 0),
+    progress: Number(hash.progress ?? 0),
+    attempts: Number(hash.attempts ?? 0),
+    code: hash.code || null,
+    blobUrl: hash.blob_url || null,
+    md5: hash.md5 || null,
+    mtime: number(hash.mtime),
+    queuedAt: number(hash.queued_at),
+    startedAt: number(hash.started_at),
+    finishedAt: number(hash.finished_at),
+    uploader: hash.pod || null,
+  };
+}
+
+/** A line of a session's manifest; times ISO 8601, size in bytes, md5 in hex. */
+export function manifestLine(file: FileRecord): object {
+  const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+  return {
+    name: file.filename,
+    url: file.blobUrl,
+    size: file.size,
+    md5: file.md5,
+    mtime: time(file.mtime),
+    attempts: file.attempts,
+    started: time(file.startedAt),
+    finished: time(file.finishedAt),
+    uploader: file.uploader,
+  };
+}
