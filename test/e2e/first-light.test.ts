@@ -9,13 +9,21 @@ test('a dropped file becomes a verified blob under its session, and its source g
   const session = await world.startSession('my session');
   assert.match(session, /^\d{8}\/my%20session$/);
   const wanted = new Map<string, string>();
-  for (const [name, size] of [['empty', 0], ['small.txt', 10], ['one block.bin', 4 * 1024 * 1024], ['blocks.bin', 20 * 1024 * 1024 + 7]] as const)
+  for (const [name, size] of [
+    ['empty', 0],
+    ['small.txt', 10],
+    ['one block.bin', 4 * 1024 * 1024],
+    ['blocks.bin', 20 * 1024 * 1024 + 7],
+  ] as const)
     wanted.set(`${session}/${name}`, world.drop(name, size));
   await world.done(4);
   assert.deepEqual(await world.blobs(), wanted);
   await until('the folders are empty', () => world.filesIn(world.volume).length === 0);
   assert.deepEqual(world.staged(), []);
-  const properties = await world.azurite.client.getContainerClient(world.container).getBlobClient(`${session}/small.txt`).getProperties();
+  const properties = await world.azurite.client
+    .getContainerClient(world.container)
+    .getBlobClient(`${session}/small.txt`)
+    .getProperties();
   assert.equal(properties.contentType, 'text/plain; charset=utf-8');
   assert.equal(properties.metadata?.size, '10');
   const status = await world.status();
@@ -27,7 +35,10 @@ test('a dropped file becomes a verified blob under its session, and its source g
 test('a session without a name gets a sortable one of its own', async (t) => {
   const world = await World.make(t);
   const session = await world.startSession();
-  assert.match(session, /^\d{8}\/00-session-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.match(
+    session,
+    /^\d{8}\/00-session-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
   const md5 = world.drop('a.bin', 100);
   await world.done(1);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/a.bin`, md5]]));

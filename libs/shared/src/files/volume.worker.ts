@@ -36,7 +36,7 @@ serve((request: VolumeRequest, call: Served) => {
     case 'unlink':
       return unless(['ENOENT'], false, () => (fs.unlinkSync(path), true));
     case 'makeFolder':
-      return void fs.mkdirSync(path, { recursive: true });
+      return makeFolder(path);
     case 'removeEmptyFolder':
       return unless(['ENOTEMPTY', 'ENOENT', 'EEXIST'], false, () => (fs.rmdirSync(path), true));
     case 'readText':
@@ -49,6 +49,13 @@ serve((request: VolumeRequest, call: Served) => {
       return space(path);
   }
 });
+
+/** Node's own recursive mkdir never ends where a folder that is there answers ENOENT, as /proc and broken mounts do. */
+function makeFolder(path: string): void {
+  if (unless(['EEXIST'], true, () => unless(['ENOENT'], false, () => (fs.mkdirSync(path), true)))) return;
+  makeFolder(dirname(path));
+  unless(['EEXIST'], undefined, () => fs.mkdirSync(path));
+}
 
 /** What `work` gives, or `instead` where it fails with one of `codes`. */
 function unless<A, B>(codes: readonly string[], instead: A, work: () => B): A | B {

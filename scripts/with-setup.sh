@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes this machine ready, then runs one of the project's commands.
+# usage: scripts/with-setup.sh test|faults|local|chaos|bench [ARG ...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command=${1:?which command?}
+shift
+bash scripts/setup.sh "$([ "$command" = faults ] && echo faults || true)"
+case $command in
+  test) exec node dist/scripts/test.js dist/test/unit dist/test/integration dist/test/e2e "$@" ;;
+  faults) exec node dist/scripts/test.js --one-by-one dist/test/faults "$@" ;;
+  local | chaos) exec node "dist/scripts/$command.js" "$@" ;;
+  bench) exec node dist/bench/main.js "$@" ;;
+  *) echo "with-setup: no command $command" >&2; exit 2 ;;
+esac
