@@ -1,0 +1,102 @@
+import { rmSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { demo } from './local/demo.js';
+import { showProgress } from './local/show.js';
+import { LocalSystem } from './local/system.js';
+
+/** `npm run local`: the whole system on this machine, below `.local/`; `--demo` moves a few files and ends. */
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { demo: { type: 'boolean' }, port: { type: 'string' }, session: { type: 'string' } },
+  });
+  const given = values.port ?? process.env.APP_PORT;
+  if (given !== undefined && !/^\d{1,5}$/.test(given)) throw new Error(`--port ${given} is no port`);
+  const folder = resolve(__dirname, '../..', '.local');
+  // a demo starts from nothing and leaves what is dropped by hand alone
+  const root = values.demo ? join(folder, 'demo') : folder;
+  const system = await LocalSystem.prepare(root, given === undefined ? null : Number(given));
+  const ended = new AbortController();
+  onEnd(() => {
+    if (ended.signal.aborted) system.kill();
+    else console.log('\nstopping; running files may finish (once more ends all at once)');
+    ended.abort();
+  });
+  try {
+    await Promise.race([system.start(), aborted(ended.signal)]);
+    if (ended.signal.aborted) return 0;
+    const started = await system.ask<{ date_prefix: string; encoded_session: string }>(
+      '/v1/watch/start',
+      values.session !== undefined || values.demo ? { session_name: values.session ?? 'demo' } : {},
+    );
+    const prefix = `${started.date_prefix}/${started.encoded_session}`;
+    greet(system, prefix);
+    if (!values.demo) console.log('Copy files into the drop folder; Ctrl-C ends everything.\n');
+    const shown = showProgress(system, ended.signal);
+    if (values.demo)
+      return await Promise.race([runDemo(system, prefix), aborted(ended.signal).then(() => 1)]);
+    await Promise.race([shown, fallen(system, ended.signal)]);
+    return 0;
+  } finally {
+    ended.abort();
+    await system.stop();
+    if (values.demo)
+      for (const kept of ['nfs', 'azurite', 'redis', 'staging'])
+        rmSync(join(root, kept), { recursive: true, force: true });
+  }
+}
+
+async function runDemo(system: LocalSystem, prefix: string): Promise<number> {
+  const whole = await demo(system, prefix);
+  console.log(whole ? 'all files arrived as they were dropped' : `not all files arrived; see ${system.logs}`);
+  return whole ? 0 : 1;
+}
+
+function greet(system: LocalSystem, prefix: string): void {
+  console.log(`
+  API           ${system.apiUrl}/v1/status
+  Swagger       ${system.apiUrl}/docs
+  Bull Board    ${system.apiUrl}/admin/queues
+  Store         ${system.container.url}
+  Logs          ${relative('.', system.logs)}
+  Session       ${prefix}
+  Drop folder   ${relative('.', system.incoming)}
+`);
+}
+
+/** Calls back on Ctrl-C and SIGTERM, and when npm, which passes no signal on through its shell, has gone. */
+function onEnd(end: () => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    end();
+  }, 500);
+  timer.unref();
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}
+
+/** Throws when a process ends by itself. */
+async function fallen(system: LocalSystem, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const one = system.fallen;
+    if (one) throw new Error(`${one.name} ended:\n${one.lastWords()}`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`local: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(1);
+  },
+);
