@@ -4,33 +4,57 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .local
+# two commands at once must not install into each other's feet
 exec 9>.local/setup.lock
-flock 9 # two commands at once must not install into each other's feet
+if command -v flock >/dev/null; then flock 9; fi
+
+node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
+  { echo "setup: Node 20.19 or newer is needed; this is $(node --version)" >&2; exit 1; }
 
 say() { printf '\033[2m%s\033[0m\n' "$*" >&2; }
 have() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
 # Packages of this system's package manager; the first that is found.
 install_packages() {
   local as_root=()
-  [ "$(id -u)" = 0 ] || { have sudo && as_root=(sudo); } || { echo "setup: $* must be installed, and this is neither root nor sudo" >&2; exit 1; }
+  if [ "$(id -u)" != 0 ] && [ "$(uname)" != Darwin ]; then
+    have sudo || { echo "setup: $* must be installed, which takes root or sudo" >&2; return 1; }
+    as_root=(sudo)
+  fi
   say "setup: installing $*"
   if have apt-get; then
-    "${as_root[@]}" apt-get update -qq >&2 && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
-  elif have dnf; then "${as_root[@]}" dnf install -y -q "$@" >&2
-  elif have apk; then "${as_root[@]}" apk add -q "$@" >&2
+    ${as_root[@]+"${as_root[@]}"} apt-get update -qq >&2 && ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+  elif have dnf; then ${as_root[@]+"${as_root[@]}"} dnf install -y -q "$@" >&2
+  elif have apk; then ${as_root[@]+"${as_root[@]}"} apk add -q "$@" >&2
   elif have brew; then brew install -q "$@" >&2
-  else echo "setup: install $* by hand; no known package manager is here" >&2; exit 1
+  else
+    echo "setup: $* must be installed, and no known package manager is here" >&2
+    return 1
   fi
 }
 
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say 'setup: npm ci'
-  npm ci --no-audit --no-fund --loglevel=error >&2
+  SCARF_ANALYTICS=false npm ci --no-audit --no-fund --loglevel=error >&2
   touch node_modules/.package-lock.json
 fi
 
-if ! have redis-server; then
-  if have apt-get; then install_packages redis-server; else install_packages redis; fi
+# The image's redis-server under that name; with the host's processes, network and folders it passes for an installed one.
+redis_from_image() {
+  have docker && docker info >/dev/null 2>&1 || return 1
+  say "setup: Redis runs from the image $redis_image"
+  docker pull -q "$redis_image" >&2 || docker image inspect "$redis_image" >/dev/null || return 1
+  mkdir -p .local/bin
+  cat >.local/bin/redis-server <<SHIM
+#!/bin/sh
+exec docker run --rm --network host --pid host --user "$(id -u):$(id -g)" -v /tmp:/tmp -v "$PWD:$PWD" $redis_image redis-server "\$@"
+SHIM
+  chmod +x .local/bin/redis-server
+}
+redis_image=redis:7.4-bookworm
+if ! have redis-server && [ ! -x .local/bin/redis-server ]; then
+  if have apt-get; then redis_package=redis-server; else redis_package=redis; fi
+  install_packages "$redis_package" || redis_from_image ||
+    { echo "setup: install Redis 7 (redis-server) so that it stands in PATH, or start Docker" >&2; exit 1; }
 fi
 
 if [ "${1:-}" = faults ]; then
@@ -45,10 +69,15 @@ if [ "${1:-}" = faults ]; then
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 fi
 
-# Whatever is compiled is compiled at once; the stamp is newer than every source of a finished build.
-sources=$(find apps libs test scripts bench tsconfig.json tsconfig.build.json nest-cli.json package.json -newer dist/.built \( -name '*.ts' -o -name '*.json' \) -print -quit 2>/dev/null || echo all)
-if [ ! -f dist/.built ] || [ -n "$sources" ]; then
+# The stamp is as old as the start of the build, so what changes meanwhile is compiled next time. Folders count too:
+# a source that was removed must leave dist.
+sources=()
+for source in apps libs test scripts bench; do [ ! -d $source ] || sources+=($source); done
+stale() { find "${sources[@]}" tsconfig.json tsconfig.build.json nest-cli.json package-lock.json \
+  -newer dist/.built \( -name '*.ts' -o -name '*.json' -o -type d \) -print -quit | grep -q .; }
+if [ ! -f dist/.built ] || stale; then
   say 'setup: building'
+  touch .local/build-began
   npm run --silent build >&2
-  touch dist/.built
+  mv .local/build-began dist/.built
 fi
