@@ -1,17 +1,29 @@
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { VERSION } from '@app/shared/runtime';
+
+/** Paths that need no token. */
+const OPEN = ['/healthz', '/readyz', '/metrics'];
+
+const DESCRIPTION = `Moves large files from an NFS drop folder into Azure Blob Storage and never loses one.
+
+- A **session** decides where files go: \`<date>/<encoded_session>/<filename>\` in the store. Start one, drop files, stop it.
+- \`GET /v1/status\` is the whole system at a glance; \`problems\` is empty when all is well.
+- \`GET /v1/files/{filename}\` says where a file is and why.
+- Every success is 200. Errors are \`application/problem+json\`: \`status\`, \`title\`, \`detail\`.
+- Lists are \`{"items": [...], "next_cursor": string|null}\`; hand \`next_cursor\` back as \`cursor\`.
+
+The console of the queue is [Bull Board](/admin/queues).`;
 
 /** Serves Swagger UI at `/docs` and the OpenAPI document at `/docs-json`. */
 export function serveDocs(app: INestApplication): void {
   const config = new DocumentBuilder()
     .setTitle('Sluice')
-    .setDescription(
-      'Moves large files from an NFS drop folder into Azure Blob Storage and never loses one. Every success is 200; errors are application/problem+json. Job console: /admin/queues.',
-    )
+    .setDescription(DESCRIPTION)
     .setVersion(VERSION)
-    .addBearerAuth()
-    .addBasicAuth()
+    .addServer('/', 'This api')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'APP_API_TOKEN of the api.' })
+    .addBasicAuth({ type: 'http', scheme: 'basic', description: 'Any user, the token as password.' })
     .addSecurityRequirements('bearer')
     .addSecurityRequirements('basic')
     .addTag('watch', 'Start and stop sessions')
@@ -19,10 +31,18 @@ export function serveDocs(app: INestApplication): void {
     .addTag('sessions', 'Sessions, and what became of their files')
     .addTag('files', 'Where files are, and why')
     .addTag('events', 'What happens, as it happens')
-    .addTag('probes', 'Probes and metrics')
+    .addTag('probes', 'Probes and metrics; they need no token')
     .build();
-  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, config), {
-    jsonDocumentUrl: 'docs-json',
-    customSiteTitle: 'Sluice API',
-  });
+  const make = (): OpenAPIObject => {
+    const document = SwaggerModule.createDocument(app, config, {
+      operationIdFactory: (controller, method) =>
+        `${controller.replace('Controller', '').toLowerCase()}_${method}`,
+    });
+    for (const path of OPEN) {
+      const operation = document.paths[path]?.get;
+      if (operation) operation.security = [];
+    }
+    return document;
+  };
+  SwaggerModule.setup('docs', app, make, { jsonDocumentUrl: 'docs-json', customSiteTitle: 'Sluice API' });
 }

@@ -7,12 +7,14 @@ export function measureRequests(registry: Registry) {
     name: 'sluice_http_request_duration_seconds',
     help: 'Duration of requests to the api.',
     labelNames: ['method', 'route', 'status'],
-    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
     registers: [registry],
   });
   return (request: Request, response: Response, next: NextFunction): void => {
     const end = duration.startTimer();
     response.on('finish', () => {
+      // a stream lasts as long as somebody listens, which says nothing
+      if (response.getHeader('Content-Type') === 'text/event-stream') return;
       // the path itself holds names; only the route is a label
       const { path } = (request.route ?? {}) as { path?: string };
       end({ method: request.method, route: path ?? 'other', status: response.statusCode });

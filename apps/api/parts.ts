@@ -16,4 +16,6 @@ export abstract class ApiParts {
   abstract readonly incoming: Incoming;
   abstract readonly pods: Pods;
   abstract readonly log: Logger;
+  /** What this api sees of Redis, as sentences for `problems`. */
+  abstract readonly ownProblems: () => string[];
 }

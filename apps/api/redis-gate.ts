@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { messageOf } from '@app/shared/domain';
 
-/** Redis did not answer in time: 503. */
+/** Redis did not answer in time, or not at all: 503. */
 export class RedisAway extends Error {
   override readonly name = 'RedisAway';
 }
@@ -11,26 +11,46 @@ const LIMIT_MS = 850;
 
 /** Every call of a request to Redis or the queue goes through here, so that it answers or fails in time. */
 export class RedisGate {
+  private failure: string | null = null;
+
   constructor(private readonly redis: Redis) {}
 
-  /** Whether Redis can be asked now. */
-  get ready(): boolean {
-    return this.redis.status === 'ready';
+  /** Why Redis cannot be asked now, as the last call found; null where it answers. Costs nothing: probes ask it. */
+  get trouble(): string | null {
+    return this.redis.status === 'ready' ? this.failure : 'Redis is away';
   }
 
-  /** Asks Redis. @throws RedisAway at once while it is away, and when it takes too long or fails */
+  /**
+   * Asks Redis. A call that was given up may still take effect.
+   *
+   * @throws RedisAway at once while it is away, and when it takes too long or fails
+   */
   async ask<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.ready) throw new RedisAway('Redis is away');
+    if (this.redis.status !== 'ready') throw new RedisAway('Redis is away; this api goes on once it is back');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new RedisAway(`Redis did not answer within ${LIMIT_MS} ms`)), LIMIT_MS);
+      timer = setTimeout(() => reject(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS);
     });
     try {
-      return await Promise.race([work(), late]);
+      const answer = await Promise.race([work(), late]);
+      this.failure = null;
+      return answer;
     } catch (error) {
-      throw error instanceof RedisAway ? error : new RedisAway(`Redis failed: ${messageOf(error)}`);
+      if (isFaultOfOurs(error)) throw error;
+      this.failure = `Redis does not answer: ${messageOf(error)}`;
+      throw new RedisAway(this.failure);
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+/** A mistake in the program must not look like an outage. */
+function isFaultOfOurs(error: unknown): boolean {
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof SyntaxError ||
+    error instanceof ReferenceError
+  );
 }

@@ -1,4 +1,4 @@
-import { Layout, type Roots } from '@app/shared/domain';
+import { codeOf, Layout, messageOf, type Roots } from '@app/shared/domain';
 import { readVolumeId, Volume } from '@app/shared/files';
 import type { DiskUse } from '@app/shared/pods';
 
@@ -9,6 +9,8 @@ const SAMPLE_MS = 5_000;
 export class VolumeSample {
   id: string | null = null;
   space: DiskUse | null = null;
+  /** The sentence for `problems`; null where all is well, or where nothing is mounted, which is fine too. */
+  trouble: string | null = null;
   private readonly volume = new Volume({ threads: 1, maxHung: 1 });
   private readonly layout: Layout;
   private timer: NodeJS.Timeout | null = null;
@@ -47,9 +49,13 @@ export class VolumeSample {
         inodes_total: inodesTotal,
         inodes_free: inodesFree,
       };
-    } catch {
-      // not mounted here, or hung: the scanner and the uploaders say what that means
+      this.trouble = null;
+    } catch (error) {
       this.space = null;
+      this.trouble =
+        codeOf(error) === 'ENOENT'
+          ? null
+          : `the shared volume fails here, which no request waits for: ${messageOf(error)}`;
     }
     if (!this.stopped) this.timer = setTimeout(() => void this.sample(), SAMPLE_MS);
   }

@@ -14,7 +14,7 @@ export function requireToken(token: string | null) {
     const given = givenToken(request.headers.authorization);
     // digests have one length, so the comparison tells nothing by its time
     if (given !== null && timingSafeEqual(digest(given), wanted)) return next();
-    response.setHeader('WWW-Authenticate', 'Basic realm="sluice", Bearer realm="sluice"');
+    response.setHeader('WWW-Authenticate', 'Basic realm="sluice", charset="UTF-8", Bearer realm="sluice"');
     sendProblem(
       response,
       401,
@@ -46,7 +46,7 @@ export function refuseCrossSite(request: Request, response: Response, next: Next
  */
 export function refuseForeignHost(guarded: boolean) {
   return (request: Request, response: Response, next: NextFunction): void => {
-    const name = (request.headers.host ?? '').replace(/:\d+$/, '');
+    const name = (request.headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
     if (
       !guarded ||
       OPEN.has(request.path) ||
@@ -58,18 +58,20 @@ export function refuseForeignHost(guarded: boolean) {
   };
 }
 
-function givenToken(header: string | undefined): string | null {
-  const [scheme, value] = (header ?? '').split(/ +/, 2);
+/** The token in the header, as the bytes that were sent. */
+function givenToken(header: string | undefined): Buffer | null {
+  const [, scheme, value] = /^(\S+) +(.*)$/.exec(header ?? '') ?? [];
   if (!scheme || !value) return null;
-  if (scheme.toLowerCase() === 'bearer') return value;
+  // Node reads headers as Latin-1, whatever was sent
+  if (scheme.toLowerCase() === 'bearer') return Buffer.from(value, 'latin1');
   if (scheme.toLowerCase() !== 'basic') return null;
-  const pair = Buffer.from(value, 'base64').toString('utf8');
+  const pair = Buffer.from(value, 'base64');
   const colon = pair.indexOf(':');
-  return colon < 0 ? null : pair.slice(colon + 1);
+  return colon < 0 ? null : pair.subarray(colon + 1);
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+function digest(token: string | Buffer): Buffer {
+  return createHash('sha256').update(token).digest();
 }
 
 function sameHost(origin: string, host: string | undefined): boolean {

@@ -1,21 +1,36 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
-import type { RequestHandler } from 'express';
+import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { messageOf } from '@app/shared/domain';
 import type { UploadPayload, UploadQueue } from '@app/shared/queue';
+import { sendProblem } from '../problems/problem.js';
+import type { RedisGate } from '../redis-gate.js';
 
 /** Where Bull Board stands. */
 export const BOARD_PATH = '/admin/queues';
 
-/** Bull Board over the upload queue. What it does to jobs never touches files: uploaders and recovery see to those. */
-export function uploadBoard(queue: UploadQueue): RequestHandler {
-  const adapter = new BullMQAdapter(queue, {
+/**
+ * Bull Board over the upload queue. What it does to jobs never touches files: uploaders and recovery see to those.
+ *
+ * @param ping asks Redis for a sign of life
+ */
+export function uploadBoard(
+  queue: UploadQueue,
+  gate: RedisGate,
+  ping: () => Promise<unknown>,
+): RequestHandler {
+  const options = {
     description:
-      'Files on their way into the store. Failed jobs stand for quarantined files: retry moves the file back, remove keeps it.',
-  });
+      'Files on their way into the store. A failed job stands for a quarantined file: retry moves the file back to work, remove keeps the file (and recovery shows it here again).',
+    // what is done has no source to run again with
+    allowCompletedRetries: false,
+  };
+  const adapter = new BullMQAdapter(queue, options);
   adapter.setFormatter('name', (job: { data?: Partial<UploadPayload> }) => {
     const { filename, date_prefix, encoded_session } = job.data ?? {};
-    return filename === undefined ? 'upload' : `${filename} (${date_prefix}/${encoded_session})`;
+    if (filename === undefined) return 'upload';
+    return date_prefix === undefined ? filename : `${filename} (${date_prefix}/${encoded_session})`;
   });
   const server = new ExpressAdapter();
   server.setBasePath(BOARD_PATH);
@@ -24,5 +39,16 @@ export function uploadBoard(queue: UploadQueue): RequestHandler {
     serverAdapter: server,
     options: { uiConfig: { boardTitle: 'Sluice', hideRedisDetails: true } },
   });
-  return server.getRouter() as RequestHandler;
+  server.setErrorHandler((error) => ({
+    status: 500,
+    body: { status: 500, title: 'Internal Server Error', detail: messageOf(error), error: messageOf(error) },
+  }));
+  return Router()
+    .use('/api', (_request: Request, response: Response, next) => {
+      gate.ask(ping).then(
+        () => next(),
+        (error: unknown) => sendProblem(response, 503, messageOf(error)),
+      );
+    })
+    .use(server.getRouter() as RequestHandler);
 }

@@ -11,34 +11,43 @@ const BEHIND_MAX = 1024 * 1024;
 /** Passes what happens on to all who listen: one subscription in Redis, any number of clients. */
 export class EventStream {
   private readonly clients = new Set<Response>();
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | null = null;
+  private stopped = false;
 
   /** @param redis a connection for this alone: a subscriber can do nothing else */
-  constructor(redis: Redis, prefix: string, log: Logger) {
-    redis.on('message', (_channel, text: string) => this.send(text));
-    redis.subscribe(`${prefix}:events`).catch((error: unknown) => log.debug(`events: ${messageOf(error)}`));
+  constructor(
+    private readonly redis: Redis,
+    private readonly prefix: string,
+    private readonly log: Logger,
+  ) {}
+
+  /** Begins to listen; the subscription is renewed after each loss of Redis. */
+  start(): void {
+    this.redis.on('message', (_channel, text: string) => this.send(text));
+    this.redis
+      .subscribe(`${this.prefix}:events`)
+      .catch((error: unknown) => this.log.debug(`events: ${messageOf(error)}`));
     this.timer = setInterval(() => this.write(': alive\n\n'), HEARTBEAT_MS);
-    this.timer.unref();
   }
 
   /** Adds a client until its connection ends. */
   add(response: Response): void {
-    response
-      .status(200)
-      .set({
-        'Content-Type': 'text/event-stream',
-        'Cache-Control': 'no-cache, no-transform',
-        'X-Accel-Buffering': 'no',
-      });
+    response.status(200).set({
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
+    });
     response.flushHeaders();
     response.write(': connected\n\n');
+    if (this.stopped) return void response.end();
     this.clients.add(response);
     response.on('close', () => this.clients.delete(response));
   }
 
   /** Ends every connection. */
   stop(): void {
-    clearInterval(this.timer);
+    this.stopped = true;
+    if (this.timer) clearInterval(this.timer);
     for (const client of this.clients) client.end();
   }
 

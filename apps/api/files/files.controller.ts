@@ -97,7 +97,7 @@ export class FilesController {
     if (newest) return { ...newest, others };
     const unexamined =
       view === null
-        ? 'no scanner is alive to look'
+        ? 'no scanner is alive to look into incoming'
         : `${view.unexamined} files in incoming are not examined yet`;
     throw new NotFoundException(`no file of this name is known; ${unexamined}`);
   }
@@ -115,11 +115,11 @@ export class FilesController {
   })
   @ApiOkResponse({ type: Retried })
   @Problems(400, 413, 415)
-  async retry(@Body() body: RetryRequest | undefined): Promise<Retried> {
+  async retry(@Body() body: RetryRequest): Promise<Retried> {
     return {
       retried: await retryFailed(this.parts, {
-        session: readSessionFilter(body?.session),
-        filenames: body?.filenames ?? null,
+        session: readSessionFilter(body.session),
+        filenames: body.filenames ?? null,
       }),
     };
   }
@@ -145,9 +145,9 @@ function readState(text: string | undefined): FileState | null {
   return state;
 }
 
-function readSessionFilter(text: string | undefined): SessionRef | null {
-  if (text === undefined || text === '') return null;
-  const session = parseSessionKey(text);
+function readSessionFilter(text: unknown): SessionRef | null {
+  if (text === undefined || text === null || text === '') return null;
+  const session = typeof text === 'string' ? parseSessionKey(text) : null;
   if (!session)
     throw new BadRequestException('session must be <date>/<encoded_session>, such as 20260131/my%20session');
   return session;

@@ -1,24 +1,32 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsArray, IsOptional, IsString } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsOptional, IsString } from 'class-validator';
 import { FILE_STATES } from '@app/shared/domain';
+
+/** Names in one retry. */
+const FILENAMES_MAX = 10_000;
 
 /** The session that a file belongs to. */
 export class FileSession {
   @ApiProperty({ example: '20260131' }) date_prefix!: string;
   @ApiProperty({ example: 'my%20session' }) encoded_session!: string;
+  @ApiProperty({ example: 'my session' }) session_name!: string;
 }
 
 /** How far a file is. */
 export class FileProgress {
-  @ApiProperty({ example: 41943040 }) bytes!: number;
-  @ApiProperty({ example: 40 }) percent!: number;
+  @ApiProperty({ example: 41943040, description: 'Bytes in the store.' }) bytes!: number;
+  @ApiProperty({ example: 40, description: 'Whole per cent.' }) percent!: number;
 }
 
 /** Where a file is, and why. */
 export class FileView {
   @ApiProperty({ example: 'a.bin' }) filename!: string;
   @ApiProperty({ enum: FILE_STATES, example: 'active' }) state!: string;
-  @ApiProperty({ example: 'settling: size changed 2 s ago' }) why!: string;
+  @ApiProperty({
+    example: 'uploading: 40 % (40.0 MiB of 100.0 MiB are in the store)',
+    description: 'A sentence; ages in it are of now.',
+  })
+  why!: string;
   @ApiProperty({ type: FileSession, nullable: true, description: 'Null while it waits in the drop folder.' })
   session!: FileSession | null;
   @ApiProperty({ type: Number, nullable: true, example: 104857600 }) size!: number | null;
@@ -26,14 +34,53 @@ export class FileView {
   @ApiProperty({ example: 1, description: 'Attempts so far.' }) attempts!: number;
   @ApiProperty({ type: String, nullable: true, example: null, description: "The last error's code." }) code!:
     string | null;
-  @ApiProperty({ type: String, nullable: true }) url!: string | null;
-  @ApiProperty({ type: String, nullable: true, description: 'Hex.' }) md5!: string | null;
-  @ApiProperty({ type: String, nullable: true, description: "The source's modification time." }) mtime!:
-    string | null;
-  @ApiProperty({ type: String, nullable: true }) queued_at!: string | null;
-  @ApiProperty({ type: String, nullable: true }) started_at!: string | null;
-  @ApiProperty({ type: String, nullable: true }) finished_at!: string | null;
-  @ApiProperty({ type: String, nullable: true }) uploader!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'The blob; null before it is done.',
+  })
+  url!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: '32 hex digits, once it is done.',
+  })
+  md5!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'date-time',
+    example: null,
+    description: "The source's modification time, once it is done.",
+  })
+  mtime!: string | null;
+  @ApiProperty({ type: String, nullable: true, format: 'date-time', example: '2026-01-31T12:00:05.000Z' })
+  queued_at!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'date-time',
+    example: '2026-01-31T12:00:06.000Z',
+    description: 'Of the last attempt.',
+  })
+  started_at!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'date-time',
+    example: null,
+    description: 'Done, or quarantined.',
+  })
+  finished_at!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'uploader-7d9f-x2x4p',
+    description: 'The pod of the last attempt.',
+  })
+  uploader!: string | null;
 }
 
 /** One name: its newest record, and the older ones. */
@@ -50,20 +97,27 @@ export class FileList {
 
 /** Body of `POST /v1/files/retry`. */
 export class RetryRequest {
-  @ApiPropertyOptional({ example: '20260131/my%20session', description: 'Only files of this session.' })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    example: '20260131/my%20session',
+    description: 'Only files of this session.',
+  })
   @IsOptional()
   @IsString({ message: 'session must be a text: <date>/<encoded_session>' })
-  session?: string;
+  session?: string | null;
 
   @ApiPropertyOptional({
     type: [String],
+    nullable: true,
     example: ['a.bin'],
     description: 'Only these; unknown names count nothing.',
   })
   @IsOptional()
   @IsArray({ message: 'filenames must be a list of texts' })
   @IsString({ each: true, message: 'filenames must be a list of texts' })
-  filenames?: string[];
+  @ArrayMaxSize(FILENAMES_MAX, { message: `filenames must hold at most ${FILENAMES_MAX} names` })
+  filenames?: string[] | null;
 }
 
 /** Answer of `POST /v1/files/retry`. */

@@ -1,69 +1,86 @@
-import { jobId, type SessionRef } from '@app/shared/domain';
-import { uploadJob } from '@app/shared/queue';
+import { jobId, messageOf, sessionKey, type SessionRef } from '@app/shared/domain';
+import { readPayload, uploadJob } from '@app/shared/queue';
 import type { FileRecord } from '@app/shared/records';
 import type { ApiParts } from '../parts.js';
 
 /** Records looked at per round trip. */
-const PAGE = 500;
+const PAGE = 200;
+/** Jobs retried at once. */
+const AT_ONCE = 50;
 
 /**
  * Sends quarantined files back to work: their failed jobs wait again, and an uploader moves the files. Safe to repeat:
  * what is back at work already counts nothing.
  *
  * @returns how many
- * @throws RedisAway
+ * @throws RedisAway; those that were retried before it stay so
  */
 export async function retryFailed(
   parts: ApiParts,
   filter: { session: SessionRef | null; filenames: readonly string[] | null },
 ): Promise<number> {
   const { gate, history } = parts;
+  const { session } = filter;
   let retried = 0;
   if (filter.filenames) {
-    for (const filename of new Set(filter.filenames)) {
-      const records = await gate.ask(() => history.find(filename));
-      const { session } = filter;
-      const failed = records.filter(
-        (record) => record.state === 'failed' && (session === null || sameSession(record.session, session)),
-      );
-      retried += await retryAll(parts, failed);
+    const names = [...new Set(filter.filenames)];
+    for (let at = 0; at < names.length; at += AT_ONCE) {
+      const batch = names.slice(at, at + AT_ONCE);
+      const found = await gate.ask(() => Promise.all(batch.map((filename) => history.find(filename))));
+      const wanted = found
+        .flat()
+        .filter((record) => session === null || sessionKey(record.session) === sessionKey(session));
+      retried += await retryAll(parts, wanted);
     }
     return retried;
   }
   for (let before: number | null = null; ;) {
     const page: FileRecord[] = await gate.ask(() =>
-      history.list({ states: ['failed'], session: filter.session, before, limit: PAGE }),
+      history.list({ states: ['failed'], session, before, limit: PAGE }),
     );
     if (page.length === 0) return retried;
     before = page.at(-1)?.id ?? 0;
-    // a record whose job is back at work shows another state
-    retried += await retryAll(
-      parts,
-      page.filter((record) => record.state === 'failed'),
-    );
+    retried += await retryAll(parts, page);
   }
 }
 
+/** Retries those that are failed: a record whose job is back at work shows another state. */
 async function retryAll(parts: ApiParts, records: readonly FileRecord[]): Promise<number> {
-  const done = await Promise.all(records.map((record) => parts.gate.ask(() => retryOne(parts, record))));
-  return done.filter(Boolean).length;
+  const failed = records.filter((record) => record.state === 'failed');
+  let retried = 0;
+  for (let at = 0; at < failed.length; at += AT_ONCE) {
+    const batch = failed.slice(at, at + AT_ONCE);
+    const done = await Promise.all(batch.map((record) => parts.gate.ask(() => retryOne(parts, record))));
+    retried += done.filter(Boolean).length;
+  }
+  return retried;
 }
 
-async function retryOne({ queue }: ApiParts, { session, filename }: FileRecord): Promise<boolean> {
+async function retryOne({ queue, log }: ApiParts, { session, filename }: FileRecord): Promise<boolean> {
   const payload = { date_prefix: session.datePrefix, encoded_session: session.encodedSession, filename };
-  const job = await queue.getJob(jobId(filename));
+  const id = jobId(filename);
+  const job = await queue.getJob(id);
   if (!job) {
     // removed in Bull Board: a job without the mark, whose file is in quarantine, is a retry
     const { name, data, opts } = uploadJob(payload);
     await queue.add(name, data, opts);
     return true;
   }
-  if (!(await job.isFailed())) return false;
+  if (await job.isFailed()) {
+    await job.updateData(payload);
+    try {
+      await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+    } catch (error) {
+      if (await job.isFailed()) throw error;
+      // somebody else was faster
+      log.debug({ job: id }, `not retried: ${messageOf(error)}`);
+      return false;
+    }
+    return true;
+  }
+  // waits to be shown as failed, after Redis lost its data: without its mark it is a retry
+  const waiting = readPayload(id, job.data);
+  if (typeof waiting === 'string' || !waiting.quarantined || !(await job.isWaiting())) return false;
   await job.updateData(payload);
-  await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
   return true;
-}
-
-function sameSession(a: SessionRef, b: SessionRef): boolean {
-  return a.datePrefix === b.datePrefix && a.encodedSession === b.encodedSession;
 }

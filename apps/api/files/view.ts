@@ -1,9 +1,10 @@
-import { formatBytes } from '@app/shared/domain';
+import { decodeSession, formatBytes } from '@app/shared/domain';
 import type { FileRecord, IncomingEntry } from '@app/shared/records';
 import type { FileView } from './files.dto.js';
 
 /** A record as the api shows it. */
 export function recordView(file: FileRecord): FileView {
+  const { datePrefix, encodedSession } = file.session;
   const percent =
     file.size === 0 ? (file.state === 'done' ? 100 : 0) : Math.floor((100 * file.progress) / file.size);
   const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
@@ -11,7 +12,11 @@ export function recordView(file: FileRecord): FileView {
     filename: file.filename,
     state: file.state,
     why: whyOf(file, percent),
-    session: { date_prefix: file.session.datePrefix, encoded_session: file.session.encodedSession },
+    session: {
+      date_prefix: datePrefix,
+      encoded_session: encodedSession,
+      session_name: decodeSession(encodedSession),
+    },
     size: file.size,
     progress: { bytes: file.progress, percent },
     attempts: file.attempts,
@@ -31,30 +36,22 @@ function whyOf(file: FileRecord, percent: number): string {
     case 'done':
       return `done: ${file.why}${file.finishedAt === null ? '' : ` at ${new Date(file.finishedAt).toISOString()}`}`;
     case 'active':
-      return file.progress > 0
-        ? `active: ${percent} % of ${formatBytes(file.size)} are in the store`
-        : `active: ${file.why}`;
+      if (file.progress === 0) return `active: ${file.why}`;
+      return `uploading: ${percent} % (${formatBytes(file.progress)} of ${formatBytes(file.size)} are in the store)`;
     case 'queued':
-      return `queued: ${file.why}`;
     case 'delayed':
-      return `delayed: ${file.why}`;
+      return file.why.startsWith('settling') ? file.why : `${file.state}: ${file.why}`;
     case 'failed':
-      return file.why;
+      return file.why.startsWith('failed') ? file.why : `failed: ${file.why}`;
   }
 }
 
-/** A file in the drop folder as the api shows it; its age is told as of now. */
+/** A file in the drop folder as the api shows it. `now` in milliseconds since 1970. */
 export function incomingView(filename: string, entry: IncomingEntry, now: number): FileView {
-  const age = `${Math.max(0, Math.round((now - entry.since) / 1000))} s ago`;
-  const why = entry.why.includes('since the last look')
-    ? entry.why.replace('since the last look', age)
-    : entry.state === 'settling'
-      ? `${entry.why} (unchanged since ${age.replace(' ago', '')})`
-      : entry.why;
   return {
     filename,
     state: entry.state,
-    why,
+    why: withAge(entry, Math.max(0, Math.round((now - entry.since) / 1000))),
     session: null,
     size: entry.size,
     progress: null,
@@ -68,4 +65,10 @@ export function incomingView(filename: string, entry: IncomingEntry, now: number
     finished_at: null,
     uploader: null,
   };
+}
+
+/** The scanner's sentence, with an age as of now where one belongs. */
+function withAge({ state, why }: IncomingEntry, seconds: number): string {
+  if (why.includes('since the last look')) return why.replace('since the last look', `${seconds} s ago`);
+  return state === 'settling' ? `${why} (as it is now since ${seconds} s)` : why;
 }

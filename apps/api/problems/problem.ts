@@ -42,10 +42,6 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof RedisAway) return { status: HttpStatus.SERVICE_UNAVAILABLE, detail: error.message };
     if (error instanceof InvalidSessionName) return { status: HttpStatus.BAD_REQUEST, detail: error.message };
     if (error instanceof HttpException) return { status: error.getStatus(), detail: detailOf(error) };
-    // the body parser's errors: http-errors carry a status and say whether it may be shown
-    const { status, expose } = (error ?? {}) as { status?: unknown; expose?: unknown };
-    if (typeof status === 'number' && status >= 400 && status < 500 && expose === true)
-      return { status, detail: bodyFault(error, status) };
     this.log.error(
       { stack: error instanceof Error ? error.stack : undefined },
       `a request failed: ${messageOf(error)}`,
@@ -58,10 +54,4 @@ function detailOf(error: HttpException): string {
   const answer = error.getResponse();
   const message: unknown = typeof answer === 'object' && 'message' in answer ? answer.message : answer;
   return Array.isArray(message) ? message.join('; ') : String(message);
-}
-
-function bodyFault(error: unknown, status: number): string {
-  if (status === 413) return 'the body is larger than 1 MiB';
-  if (status === 400) return `the body is not valid JSON: ${messageOf(error)}`;
-  return messageOf(error);
 }

@@ -24,15 +24,17 @@ export class SessionsController {
   async list(@Query('limit') limitText?: string, @Query('cursor') cursorText?: string): Promise<SessionList> {
     const { gate, sessions, pods } = this.parts;
     const limit = readLimit(limitText);
-    const offset =
-      readCursor(cursorText, ({ offset: at }) =>
-        Number.isSafeInteger(at) && (at as number) >= 0 ? (at as number) : null,
-      ) ?? 0;
-    const [keys, alive] = await gate.ask(() => Promise.all([sessions.keys(offset, limit + 1), pods.alive()]));
-    const records = await gate.ask(() => sessions.read(keys.slice(0, limit)));
+    const after = readCursor(cursorText, (cursor) =>
+      typeof cursor.after === 'string' ? cursor.after : null,
+    );
+    const [keys, alive] = await gate.ask(() =>
+      Promise.all([sessions.keysAfter(after, limit + 1), pods.alive()]),
+    );
+    const page = keys.slice(0, limit);
+    const records = await gate.ask(() => sessions.read(page));
     return {
       items: records.map((record) => sessionView(record, alive)),
-      next_cursor: keys.length > limit ? makeCursor({ offset: offset + limit }) : null,
+      next_cursor: keys.length > limit ? makeCursor({ after: page.at(-1) }) : null,
     };
   }
 

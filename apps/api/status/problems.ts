@@ -3,32 +3,53 @@ import { leadingScanner, type DiskUse, type PodReport } from '@app/shared/pods';
 /** The share of a disk above which it is a problem. */
 const DISK_FULL = 0.8;
 
+/** What is to be done, and what this api itself sees. */
+export interface Situation {
+  /** Whether a session is active. */
+  readonly enabled: boolean;
+  /** Jobs that are not through. */
+  readonly open: number;
+  /** Whether somebody paused the queue. */
+  readonly paused: boolean;
+  /** Sentences of this api. */
+  readonly seen: readonly string[];
+}
+
 /** Every sentence that the person on call should read: what pods say of themselves, and what only shows between them. */
-export function problemsOf(pods: readonly PodReport[], work: { enabled: boolean; open: number }): string[] {
+export function problemsOf(pods: readonly PodReport[], situation: Situation): string[] {
   const leader = leadingScanner(pods);
-  const uploaders = pods.filter((pod) => pod.role === 'uploader');
   const sentences = pods.flatMap((pod) =>
     [...pod.problems, ...disks(pod)].map((problem) => `${pod.role} ${pod.name}: ${problem}`),
   );
-  if (!leader) sentences.push('No live scanner: new files are not found, and nothing is recovered.');
-  if (uploaders.length === 0 && (work.enabled || work.open > 0))
+  // the scanner says the same of Redis
+  sentences.push(
+    ...situation.seen.filter((sentence) => !sentences.some((known) => known.endsWith(sentence))),
+  );
+  if (!pods.some(({ role }) => role === 'scanner'))
+    sentences.push('No live scanner: new files are not found, and nothing is recovered.');
+  else if (!leader) sentences.push('No scanner leads: those that live stand by; one takes over within 15 s.');
+  if (!pods.some(({ role }) => role === 'uploader') && (situation.enabled || situation.open > 0))
     sentences.push('No live uploader: nothing is moved.');
-  for (const pod of pods) {
-    if (leader?.volume && pod.volume !== null && pod.volume !== leader.volume)
+  if (situation.paused)
+    sentences.push(
+      'The queue is paused: no new file is begun until it is resumed in Bull Board (/admin/queues).',
+    );
+  for (const pod of pods)
+    if (leader?.volume && pod !== leader && pod.volume !== null && pod.volume !== leader.volume)
       sentences.push(
         `${pod.role} ${pod.name} has another volume than the scanner: ${pod.volume} instead of ${leader.volume}.`,
       );
-  }
-  const versions = [...new Set(pods.map((pod) => pod.version))];
-  if (versions.length > 1) sentences.push(`Pods run different versions: ${versions.sort().join(', ')}.`);
+  const versions = [...new Set(pods.map(({ version }) => version))].sort();
+  if (versions.length > 1) sentences.push(`Pods run different versions: ${versions.join(', ')}.`);
   return sentences;
 }
 
 function disks(pod: PodReport): string[] {
+  // one volume for all: the scanner's word is enough
   return [
-    full('the shared volume', pod.role === 'scanner' ? pod.disk.volume : null),
-    full('its staging disk', pod.disk.staging),
-  ].flat();
+    ...full('the shared volume', pod.role === 'scanner' && !pod.standby ? pod.disk.volume : null),
+    ...full('its staging disk', pod.disk.staging),
+  ];
 }
 
 function full(what: string, use: DiskUse | null): string[] {

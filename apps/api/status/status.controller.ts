@@ -21,12 +21,14 @@ export class StatusController {
   @ApiOkResponse({ type: Status })
   @Problems()
   async status(): Promise<Status> {
-    const { redis, prefix, gate, queue, sessions, incoming, pods } = this.parts;
-    const [watch, sums, counts, view, alive] = await gate.ask(() =>
+    const { redis, prefix, gate, queue, sessions, incoming, pods, ownProblems } = this.parts;
+    // asked at once, so that all of it is one round trip
+    const [watch, sums, counts, paused, view, alive] = await gate.ask(() =>
       Promise.all([
         sessions.watch(),
         totals(redis, prefix),
         queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed'),
+        queue.isPaused(),
         incoming.view(),
         pods.alive(),
       ]),
@@ -59,6 +61,8 @@ export class StatusController {
       problems: problemsOf(alive, {
         enabled: watch?.enabled ?? false,
         open: jobs.waiting + jobs.active + jobs.delayed,
+        paused,
+        seen: ownProblems(),
       }),
     };
   }

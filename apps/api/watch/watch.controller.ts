@@ -26,8 +26,8 @@ export class WatchController {
   })
   @ApiOkResponse({ type: StartedSession })
   @Problems(400, 413, 415)
-  async start(@Body() body: StartRequest | undefined): Promise<StartedSession> {
-    const given = body?.session_name ?? '';
+  async start(@Body() body: StartRequest): Promise<StartedSession> {
+    const given = body.session_name ?? '';
     const name = given.trim() === '' ? `00-session-${uuidv7()}` : given;
     const session = { datePrefix: datePrefix(Date.now()), encodedSession: encodeSession(name), name };
     await this.parts.gate.ask(() => this.parts.sessions.start(session));

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { jobId, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
-import type { JobState } from '../queue/index.js';
+import { QUEUE_NAME, readPayload, type JobState } from '../queue/index.js';
 
 /** The states that records have; the others are the scanner's view of the drop folder. */
 export const RECORD_STATES = ['queued', 'active', 'delayed', 'failed', 'done'] as const;
@@ -89,26 +89,64 @@ export class History {
     });
   }
 
-  /** What is not done is where its job is. */
+  /** What is not done is where its job is: Bull Board and deaths move jobs without a word to the records. */
   private async withJobs(records: FileRecord[]): Promise<FileRecord[]> {
     const open = records.filter(({ state }) => state !== 'done');
     const states = await this.states(open.map(({ filename }) => jobId(filename)));
-    const now = new Map(open.map((record, i) => [record.id, states[i]]));
-    return records.map((record) => {
-      const state = now.get(record.id);
-      if ((state !== 'queued' && state !== 'active' && state !== 'delayed') || state === record.state)
-        return record;
+    const differ = open.filter((record, i) => isElsewhere(record.state, states[i]));
+    if (differ.length === 0) return records;
+    const pipeline = this.redis.pipeline();
+    for (const { filename } of differ)
+      pipeline.hmget(`${this.prefix}:${QUEUE_NAME}:${jobId(filename)}`, 'data', 'failedReason');
+    const answers = (await pipeline.exec()) ?? [];
+    const moved = new Map(
+      differ.map((record, i): [number, FileRecord] => {
+        const [error, fields] = answers[i] ?? [null, []];
+        if (error) throw error;
+        const [data, reason] = fields as (string | null)[];
+        const state = states[open.indexOf(record)] ?? 'missing';
+        return [record.id, movedTo(record, state, data ?? null, reason ?? null)];
+      }),
+    );
+    return records.map((record) => moved.get(record.id) ?? record);
+  }
+}
+
+/** Whether a job's state says something else than its record. */
+function isElsewhere(recorded: RecordState, state: JobState | undefined): boolean {
+  return (
+    (state === 'queued' || state === 'active' || state === 'delayed' || state === 'failed') &&
+    state !== recorded
+  );
+}
+
+/** The record as its job shows it; unchanged where the job is another session's, or only stands for a quarantine. */
+function movedTo(
+  record: FileRecord,
+  state: JobState,
+  data: string | null,
+  reason: string | null,
+): FileRecord {
+  const payload = readPayload(jobId(record.filename), data === null ? null : (JSON.parse(data) as unknown));
+  if (typeof payload !== 'string') {
+    if (sessionKey(payload.session) !== sessionKey(record.session)) return record;
+    if (payload.quarantined && record.state === 'failed') return record;
+  }
+  switch (state) {
+    case 'queued':
       return {
         ...record,
         state,
-        why:
-          state === 'active'
-            ? 'an uploader is at it'
-            : state === 'delayed'
-              ? record.why
-              : 'waits for an uploader',
+        why: record.state === 'failed' ? 'retried, waits for an uploader' : 'waits for an uploader',
       };
-    });
+    case 'active':
+      return { ...record, state, why: 'an uploader is at it' };
+    case 'delayed':
+      return { ...record, state };
+    case 'failed':
+      return { ...record, state, why: reason ?? 'its job failed without a reason' };
+    default:
+      return record;
   }
 }
 

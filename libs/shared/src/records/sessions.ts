@@ -119,6 +119,12 @@ export class Sessions {
     return this.redis.zrevrange(`${this.prefix}:sessions`, offset, offset + limit - 1);
   }
 
+  /** Session keys, newest first, after that of `key`; from the newest on where that is null. Empty where it is gone. */
+  async keysAfter(key: string | null, limit: number): Promise<string[]> {
+    const rank = key === null ? -1 : await this.redis.zrevrank(`${this.prefix}:sessions`, key);
+    return rank === null ? [] : this.keys(rank + 1, limit);
+  }
+
   /** The sessions of these keys; unknown ones are left out. */
   async read(keys: readonly string[]): Promise<SessionRecord[]> {
     if (keys.length === 0) return [];
