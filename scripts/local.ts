@@ -5,6 +5,8 @@ import { demo } from './local/demo.js';
 import { showProgress } from './local/show.js';
 import { LocalSystem } from './local/system.js';
 
+const SAME_SIGNAL_MS = 1000;
+
 /** `npm run local`: the whole system on this machine, below `.local/`; `--demo` moves a few files and ends. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -17,7 +19,11 @@ async function main(): Promise<number> {
   const root = values.demo ? join(folder, 'demo') : folder;
   const system = await LocalSystem.prepare(root, given === undefined ? null : Number(given));
   const ended = new AbortController();
+  let toldAt = 0;
   onEnd(() => {
+    // one Ctrl-C comes twice: from the terminal and from npm
+    if (Date.now() - toldAt < SAME_SIGNAL_MS) return;
+    toldAt = Date.now();
     if (ended.signal.aborted) system.kill();
     else console.log('\nstopping; running files may finish (once more ends all at once)');
     ended.abort();
@@ -64,7 +70,7 @@ function greet(system: LocalSystem, prefix: string): void {
 `);
 }
 
-/** Calls back on Ctrl-C and SIGTERM, and when npm, which passes no signal on through its shell, has gone. */
+/** Calls back on Ctrl-C and SIGTERM, and once npm has gone without a word. */
 function onEnd(end: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
   const parent = process.ppid;
