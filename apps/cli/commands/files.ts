@@ -63,9 +63,9 @@ function fileLines(file: FileAnswer): string[] {
     `Size      ${sizeOf(file)}${done}`,
     `Session   ${sessionOf(file)}`,
     `Attempts  ${file.attempts}`,
-    ...(file.uploader === null ? [] : [`Uploader  ${escaped(file.uploader)}`]),
-    ...(file.url === null ? [] : [`Blob      ${escaped(file.url)}`]),
-    ...(file.md5 === null ? [] : [`MD5       ${escaped(file.md5)}`]),
+    ...(file.uploader ? [`Uploader  ${escaped(file.uploader)}`] : []),
+    ...(file.url ? [`Blob      ${escaped(file.url)}`] : []),
+    ...(file.md5 ? [`MD5       ${escaped(file.md5)}`] : []),
   ];
 }
 
