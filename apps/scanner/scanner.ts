@@ -8,6 +8,7 @@ import { Incoming, Moves, Sessions } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
+  FileMetrics,
   Health,
   nestLogger,
   StartupError,
@@ -42,7 +43,10 @@ export async function startScanner(
 
   const { prefix } = config.redis;
   const redis = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
-  const volume = new Volume({ onCall: (call) => log.trace({ call }, 'volume') });
+  const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
+  const hung = () => volume.hungSinceMs(Date.now());
+  let space: DiskUse | null = null;
+  const fileMetrics = new FileMetrics(registry, { hungMs: hung, disks: { volume: () => space } });
   const queue = openUploadQueue(redis, prefix, (error) => log.debug(`queue: ${messageOf(error)}`));
   const pods = new Pods(redis, prefix);
   const layout = new Layout(config.roots);
@@ -74,7 +78,6 @@ export async function startScanner(
     fail,
   );
 
-  const hung = () => volume.hungSinceMs(Date.now());
   health.addLive(() =>
     hung() > config.nfsHangLimitMs
       ? [`a file operation hangs for ${Math.round(hung() / 1000)} s, over APP_NFS_HANG_LIMIT_S`]
@@ -82,7 +85,6 @@ export async function startScanner(
   );
   health.addReady(() => (redis.status === 'ready' ? loop.readyReasons() : ['Redis is away']));
 
-  let space: DiskUse | null = null;
   const sampling = setInterval(() => {
     if (volume.inFlight > 100) return;
     void volume

@@ -11,8 +11,11 @@ export class UploaderMetrics {
   private readonly retries;
   private readonly outages;
 
-  /** @param inFlight files in hand, read at each scrape */
-  constructor(registry: Registry, inFlight: () => number) {
+  /** @param now read at each scrape: files in hand, and what is away */
+  constructor(
+    registry: Registry,
+    now: { inFlight: () => number; away: () => { store: boolean; volume: boolean } },
+  ) {
     const registers = [registry];
     this.files = new Counter({
       name: 'sluice_files_total',
@@ -48,7 +51,16 @@ export class UploaderMetrics {
       help: 'Files in hand.',
       registers,
       collect() {
-        this.set(inFlight());
+        this.set(now.inFlight());
+      },
+    });
+    new Gauge({
+      name: 'sluice_outage',
+      help: '1 while the store or the volume is away and no file is begun, else 0.',
+      labelNames: ['of'],
+      registers,
+      collect() {
+        for (const [of, away] of Object.entries(now.away())) this.set({ of }, away ? 1 : 0);
       },
     });
     for (const outcome of ['done', 'quarantine', 'skipped']) this.files.inc({ outcome }, 0);

@@ -6,6 +6,7 @@ import { Moves, Sessions } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
+  FileMetrics,
   Health,
   nestLogger,
   StartupError,
@@ -45,13 +46,26 @@ export async function startUploader(
   const redis = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
   const layout = new Layout(config.roots);
   const hands = new Hands();
-  const metrics = new UploaderMetrics(registry, () => hands.names().length);
-  const volume = new Volume({ onCall: (call) => log.trace({ call }, 'volume') });
+  const metrics = new UploaderMetrics(registry, {
+    inFlight: () => hands.names().length,
+    away: () => ({
+      store: gate?.open === false,
+      volume: processor !== null && watch.trouble !== null,
+    }),
+  });
+  const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
   const staging = new Staging({
     root: config.staging.root,
     limitBytes: config.staging.limitBytes,
     blockRule: config.blocks,
     contentMd5: config.azure.contentMd5,
+    onCall: (call) => fileMetrics.called('staging', call),
+  });
+  const hung = () => Math.max(volume.hungSinceMs(Date.now()), staging.hungSinceMs(Date.now()));
+  let stagingSpace: DiskUse | null = null;
+  const fileMetrics = new FileMetrics(registry, {
+    hungMs: hung,
+    disks: { volume: () => watch.space, staging: () => stagingSpace },
   });
   const [pods, moves, sessions] = [
     new Pods(redis, prefix),
@@ -71,7 +85,6 @@ export async function startUploader(
     if (!well && !processor.worker.isPaused()) void processor.worker.pause(true);
   };
 
-  const hung = () => Math.max(volume.hungSinceMs(Date.now()), staging.hungSinceMs(Date.now()));
   health.addLive(() =>
     hung() > config.nfsHangLimitMs
       ? [`a file operation hangs for ${Math.round(hung() / 1000)} s, over APP_NFS_HANG_LIMIT_S`]
@@ -91,14 +104,13 @@ export async function startUploader(
     ].filter((sentence): sentence is string => typeof sentence === 'string');
   const stagingUse = async (): Promise<DiskUse | null> => {
     const space = await staging.space().catch(() => null);
-    return (
-      space && {
-        bytes_total: space.bytesTotal,
-        bytes_free: space.bytesFree,
-        inodes_total: space.inodesTotal,
-        inodes_free: space.inodesFree,
-      }
-    );
+    stagingSpace = space && {
+      bytes_total: space.bytesTotal,
+      bytes_free: space.bytesFree,
+      inodes_total: space.inodesTotal,
+      inodes_free: space.inodesFree,
+    };
+    return stagingSpace;
   };
   const report = async (): Promise<PodReport> => ({
     id: pod.id,
