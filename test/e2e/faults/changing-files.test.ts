@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { appendFileSync, closeSync, existsSync, openSync, readdirSync, utimesSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { pause, pieceOf, until, World } from '../../support/index.js';
+
+const MIB = 1024 * 1024;
+
+test('a file that still grows is not taken, and says why', async (t) => {
+  const world = await World.make(t, { env: { APP_MIN_FILE_AGE_S: '1.5' } });
+  const session = await world.startSession('growing');
+  const path = join(world.incoming, 'growing.bin');
+  const md5 = createHash('md5');
+  for (let i = 0; i < 12; i++) {
+    const piece = pieceOf(7, i, 100_000);
+    md5.update(piece);
+    appendFileSync(path, piece);
+    await pause(300);
+    assert.ok(existsSync(path), 'still in the drop folder');
+  }
+  await until('it is seen settling', async () => {
+    const { body } = await world.api('/v1/files/growing.bin');
+    return body.state === 'settling' && /^settling: /.test(body.why);
+  });
+  await world.done(1);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/growing.bin`, md5.digest('hex')]]));
+});
+
+test('a file appended to after its claim settles and is sent whole', async (t) => {
+  const world = await World.make(t, { proxy: true, env: { APP_AZURE_MAX_CONCURRENCY: '1' } });
+  const proxy = world.proxy!;
+  const session = await world.startSession('appended');
+  proxy.bytesPerSecond = 10 * MIB;
+  world.drop('log.bin', 30 * MIB, 5);
+  const claimed = join(world.processing, session, 'log.bin');
+  await until('it is under way', () => proxy.uploadedBytes > 5 * MIB);
+  const file = openSync(claimed, 'a');
+  writeSync(file, 'one more line\n');
+  closeSync(file);
+  proxy.bytesPerSecond = 0;
+  const md5 = createHash('md5');
+  for (let i = 0; i < 30; i++) md5.update(pieceOf(5, i));
+  md5.update('one more line\n');
+  const wanted = md5.digest('hex');
+  await world.done(1);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/log.bin`, wanted]]));
+  assert.equal((await world.status()).processed_ok, 1);
+});
+
+test('times in the future do not keep a file for ever', async (t) => {
+  const world = await World.make(t);
+  await world.startSession('skewed');
+  world.drop('tomorrow.bin', 100);
+  const tomorrow = Date.now() / 1000 + 86_400;
+  utimesSync(join(world.incoming, 'tomorrow.bin'), tomorrow, tomorrow);
+  await world.done(1);
+});
+
+test('the same name, dropped again while the first is under way, is held and then overwrites the blob', async (t) => {
+  const world = await World.make(t, { proxy: true, env: { APP_AZURE_MAX_CONCURRENCY: '1' } });
+  const proxy = world.proxy!;
+  const session = await world.startSession('twice');
+  proxy.bytesPerSecond = 5 * MIB;
+  world.drop('same.bin', 20 * MIB, 1);
+  await until('the first is under way', () => proxy.uploadedBytes > MIB);
+  const second = world.drop('same.bin', 21 * MIB, 2);
+  await until('the second is held', async () => (await world.status()).incoming.held === 1);
+  const { body } = await world.api('/v1/files/same.bin');
+  assert.equal(body.state, 'held');
+  assert.match(body.why, /under way/);
+  assert.equal(body.others[0].state, 'active');
+  proxy.bytesPerSecond = 0;
+  await world.done(2);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/same.bin`, second]]));
+  const third = world.drop('same.bin', 22, 3);
+  await world.done(3);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/same.bin`, third]]));
+  assert.deepEqual(readdirSync(world.incoming), []);
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { until, World } from '../../support/index.js';
+
+const MIB = 1024 * 1024;
+
+test('an uploader is killed: another goes on within 30 s and does not send again what the store holds', async (t) => {
+  const world = await World.make(t, { uploaders: 1, proxy: true, env: { APP_AZURE_MAX_CONCURRENCY: '2' } });
+  const proxy = world.proxy!;
+  const session = await world.startSession('killed');
+  const size = 320 * MIB;
+  proxy.bytesPerSecond = 40 * MIB;
+  const md5 = world.drop('large.bin', size);
+  await until('60 % are in the store', () => proxy.uploadedBytes > 0.6 * size, 120_000);
+  const [victim] = world.running('uploader');
+  await victim?.kill();
+  const killedAt = Date.now();
+  const sentBefore = proxy.uploadedBytes;
+  proxy.bytesPerSecond = 0;
+  await world.start('uploader');
+  await until('another goes on', () => proxy.uploadedBytes > sentBefore + MIB || undefined, 30_000);
+  t.diagnostic(`went on after ${((Date.now() - killedAt) / 1000).toFixed(1)} s`);
+  await world.done(1, 90_000);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/large.bin`, md5]]));
+  const again = (proxy.uploadedBytes - size) / size;
+  t.diagnostic(`sent again: ${(100 * again).toFixed(1)} % of the file`);
+  assert.ok(
+    proxy.uploadedBytes - sentBefore < 0.55 * size,
+    `${proxy.uploadedBytes - sentBefore} bytes were sent after the kill`,
+  );
+  const status = await world.status();
+  assert.equal(status.processed_ok, 1);
+  assert.equal(status.processed_err, 0);
+  await until('nothing is left', () => world.filesIn(world.volume).length === 0);
+});
+
+test('a file that kills its uploader is tried alone and quarantined; its neighbours are not blamed', async (t) => {
+  const world = await World.make(t, { uploaders: 0, proxy: true, env: { APP_MAX_ATTEMPTS: '2' } });
+  const proxy = world.proxy!;
+  // the proxy stands in for whatever a poison file does: whoever sends its bytes dies
+  let deadly = false;
+  proxy.rules = [
+    {
+      match: (request) => request.url?.includes('poison') === true && (deadly = true),
+      fault: { kind: 'stall' },
+    },
+  ];
+  const session = await world.startSession('deadly');
+  const wanted = new Map(
+    [
+      ['good 1', 300],
+      ['good 2', 9 * MIB],
+    ].map(([name, bytes]) => [`${session}/${name}`, world.drop(String(name), Number(bytes))]),
+  );
+  world.drop('poison', 5 * MIB);
+  const quarantined = async () => (await world.status()).processed_err === 1;
+  for (let deaths = 0; deaths < 8 && !(await quarantined()); deaths++) {
+    deadly = false;
+    const app = await world.start('uploader');
+    await app.ready();
+    await until(
+      'it dies of the poison, or quarantines it',
+      async () => deadly || (await quarantined()),
+      60_000,
+    );
+    await app.kill();
+  }
+  const app = await world.start('uploader');
+  await app.ready();
+  await until('it stands quarantined', quarantined, 60_000);
+  await world.done(2, 60_000);
+  const { body } = await world.api('/v1/files/poison');
+  assert.equal(body.state, 'failed');
+  assert.match(body.why, /KillsWorker/);
+  assert.deepEqual(await world.blobs(), wanted);
+});
