@@ -8,6 +8,18 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Those of this test file that still run: a file that is ended early takes them with it. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** The word by which the test run finds what a test left running. */
+export function runWord(): Record<string, string> {
+  const { SLUICE_TEST_RUN } = process.env;
+  return SLUICE_TEST_RUN === undefined ? {} : { SLUICE_TEST_RUN };
+}
+
 /** A process of a test, with its output and its end. */
 export class Child {
   readonly process: ChildProcess;
@@ -17,7 +29,15 @@ export class Child {
   private frozen = false;
 
   constructor(command: string, args: string[], env: Record<string, string>, cwd?: string) {
-    this.process = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(command, args, {
+      env: { ...runWord(), ...env },
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(this.process);
+    // a test file that takes too long is sent SIGTERM, which by itself would skip 'exit'
+    if (process.listenerCount('SIGTERM') === 0) process.once('SIGTERM', () => process.exit(143));
+    this.process.on('exit', () => running.delete(this.process));
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.ended = new Promise((resolve, reject) => {

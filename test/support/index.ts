@@ -1,5 +1,6 @@
 export * from './bytes.js';
 export * from './child.js';
+export * from './nfs-lab.js';
 export * from './proxy.js';
 export * from './services.js';
 export * from './until.js';

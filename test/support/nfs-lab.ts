@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { runWord } from './child.js';
 
 const ROOT = resolve(__dirname, '../../..');
 
@@ -37,7 +38,7 @@ export function runInNfsLab(script: string, options: LabOptions = {}): Promise<L
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/root', ...env },
+      env: { ...runWord(), PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/root', ...env },
     },
   );
   // a test that is ended early must not leave a kernel running

@@ -67,7 +67,8 @@ export interface WorldOptions {
 /** An answer of the api. */
 export interface Answer {
   readonly status: number;
-  readonly body: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- a test reads whatever the api says
+  /** Whatever the api said. */
+  readonly body: any;
   readonly headers: Headers;
   readonly text: string;
 }
