@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { lookup } from 'node:dns/promises';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { Volume, type Entry, type FileCall, type VolumeOptions } from '@app/shared/files';
 import { VolumeError } from '@app/shared/domain';
+import { until } from '../support/until.js';
 
 function folderOf(t: TestContext): string {
   const folder = fs.mkdtempSync(join(tmpdir(), 'sluice-files-'));
@@ -19,14 +21,35 @@ function volumeOf(t: TestContext, options: VolumeOptions = {}): Volume {
   return volume;
 }
 
-/** A FIFO: opening it to read hangs in the kernel until somebody opens it to write, as a call on a dead mount does. */
-function hangingFile(folder: string, name: string): { path: string; release: () => void } {
-  const path = join(folder, name);
-  execFileSync('mkfifo', [path]);
-  return {
-    path,
-    release: () => fs.closeSync(fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NONBLOCK)),
+interface Dead {
+  readonly folder: string;
+  readonly volume: Volume;
+  /** Files whose reading hangs in the kernel, as on a mount whose server is away. */
+  readonly files: readonly string[];
+  /** Lets every hung call go on. */
+  readonly release: () => Promise<void>;
+}
+
+/** FIFOs that nobody writes to. They are released whatever happens: no process can end while a thread hangs. */
+function deadMount(t: TestContext, files: number, options: VolumeOptions): Dead {
+  const folder = fs.mkdtempSync(join(tmpdir(), 'sluice-files-'));
+  const volume = new Volume(options);
+  const names = Array.from({ length: files }, (_, index) => join(folder, `dead-${index}`));
+  for (const name of names) execFileSync('mkfifo', [name]);
+  const release = async (): Promise<void> => {
+    await until('every thread is back', () => {
+      // again and again: a thread may reach its call only after the first time
+      for (const name of names)
+        fs.closeSync(fs.openSync(name, fs.constants.O_RDWR | fs.constants.O_NONBLOCK));
+      return volume.hungSinceMs(Date.now()) === 0;
+    });
   };
+  t.after(async () => {
+    await release();
+    await volume.stop();
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+  return { folder, volume, files: names, release };
 }
 
 function isVolumeError(code: string, operation: string): (error: unknown) => boolean {
@@ -46,14 +69,6 @@ async function entries(volume: Volume, folder: string): Promise<Entry[]> {
     all.push(...slice);
   });
   return all;
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!condition()) {
-    assert.ok(Date.now() < end, `not within 10 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 test('looks tell what is there, by name, in numbers, and anew', async (t) => {
@@ -184,45 +199,53 @@ test('room on the file system is told in bytes and inodes', async (t) => {
 });
 
 test('calls that hang cost a thread each, are bounded, and come back', { timeout: 60_000 }, async (t) => {
-  const folder = folderOf(t);
   const calls: FileCall[] = [];
-  const volume = volumeOf(t, {
+  const { folder, volume, files, release } = deadMount(t, 4, {
     threads: 2,
-    deadlineMs: 400,
+    deadlineMs: 2_000,
     maxHung: 2,
     onCall: (call) => calls.push(call),
   });
-  const hanging = Array.from({ length: 4 }, (_, index) => hangingFile(folder, `dead-${index}`));
-  const read = (index: number): Promise<unknown> => volume.readText(hanging[index]?.path ?? '');
+  const read = (file = ''): Promise<unknown> => volume.readText(file);
+  const timedOut = isVolumeError('ETIMEDOUT', 'readText');
 
-  const first = [read(0), read(1)];
+  const first = files.slice(0, 2).map(read);
   const queued = volume.lstat(folder);
   assert.equal(volume.inFlight, 3);
-  for (const call of first) await assert.rejects(call, isVolumeError('ETIMEDOUT', 'readText'));
+  await Promise.all(first.map((call) => assert.rejects(call, timedOut)));
   await assert.rejects(queued, isVolumeError('ETIMEDOUT', 'lstat'));
   assert.equal(calls.filter((call) => call.error === 'ETIMEDOUT').length, 3);
 
   assert.ok(await volume.lstat(folder), 'two others have taken their place');
-  assert.ok(volume.hungSinceMs(Date.now()) >= 400);
+  assert.ok(volume.hungSinceMs(Date.now()) >= 1_900);
   assert.equal(volume.inFlight, 0);
 
-  for (const call of [read(2), read(3)]) await assert.rejects(call, isVolumeError('ETIMEDOUT', 'readText'));
+  await Promise.all(files.slice(2).map((file) => assert.rejects(read(file), timedOut)));
   await assert.rejects(volume.lstat(folder), /lstat of .+ failed: ETIMEDOUT, all 4 threads hang/);
 
-  for (const { release } of hanging) release();
-  await until('every thread is back', () => volume.hungSinceMs(Date.now()) === 0);
+  await release();
   const looks = await Promise.all(Array.from({ length: 50 }, () => volume.lstat(folder)));
   assert.ok(looks.every(Boolean));
   assert.equal(await volume.stop(), false);
 });
 
+test('a name is looked up while every call on the volume hangs', { timeout: 60_000 }, async (t) => {
+  const { volume, files } = deadMount(t, 8, { threads: 8, deadlineMs: 5_000, maxHung: 0 });
+  const hanging = files.map((file) =>
+    assert.rejects(volume.readText(file), isVolumeError('ETIMEDOUT', 'readText')),
+  );
+  // both need Node's own threads, of which there are four
+  assert.ok((await lookup('localhost')).address);
+  assert.ok((await fs.promises.stat(tmpdir())).isDirectory());
+  assert.equal(volume.inFlight, files.length);
+  await Promise.all(hanging);
+});
+
 test('stop tells of a thread that still hangs, and refuses further calls', { timeout: 60_000 }, async (t) => {
-  const folder = folderOf(t);
-  const volume = volumeOf(t, { deadlineMs: 200 });
-  const { path, release } = hangingFile(folder, 'dead');
-  await assert.rejects(volume.readText(path), isVolumeError('ETIMEDOUT', 'readText'));
+  const { folder, volume, files, release } = deadMount(t, 1, { deadlineMs: 500 });
+  await assert.rejects(volume.readText(files[0] ?? ''), isVolumeError('ETIMEDOUT', 'readText'));
   assert.equal(await volume.stop(), true);
   await assert.rejects(volume.lstat(folder), { name: 'Interrupted' });
-  release();
+  await release();
   assert.equal(await volume.stop(), false);
 });

@@ -10,12 +10,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../domain/errors.js';
 
 /** How often an owner shows that it lives; milliseconds. */
 export const OWNER_TOUCH_MS = 10_000;
 /** A left-over whose owner cannot be asked is dead after so long; milliseconds. */
 const SILENT_MS = 60_000;
 const MARKER = '.owner-';
+/** What staging makes, and so all that a sweep may ever touch: the root may hold other things by mistake. */
+const MARKER_NAME = /^\.owner-([0-9a-f]{12})$/;
+const STAGED_NAME = /^([0-9a-f]{12})-\d+\.(?:part|staged)$/;
+/** Where there is no /proc to tell the place of a process. */
+const UNKNOWN = 'unknown';
+const DAY_NAME = /^\d{8}$/;
 
 interface Marker {
   readonly pid: number;
@@ -42,7 +49,13 @@ export class StagingOwner {
   /** Shows that this process lives, also to those that cannot see it. */
   touch(): void {
     const now = new Date();
-    utimesSync(join(this.root, MARKER + this.id), now, now);
+    try {
+      utimesSync(join(this.root, MARKER + this.id), now, now);
+    } catch (error) {
+      // another process took this one, frozen for long, for dead
+      if (codeOf(error) !== 'ENOENT') throw error;
+      this.mark();
+    }
   }
 
   /** Takes the marker away at an orderly end. */
@@ -51,34 +64,44 @@ export class StagingOwner {
   }
 
   /**
-   * Removes the files of dead processes and folders that are empty. Local disk only, and few entries: synchronous.
+   * Removes the staged files of dead processes, and the folders that are empty then. Whatever else lies below the
+   * root is left alone. Local disk only, and few entries: synchronous.
    *
    * @param now milliseconds since 1970
    * @returns how many files went
    */
   sweep(now: number): number {
-    const entries = readdirSync(this.root, { recursive: true, withFileTypes: true });
-    const owners = new Map(
-      entries
-        .filter((entry) => entry.name.startsWith(MARKER))
-        .map((entry) => [entry.name.slice(MARKER.length), join(entry.parentPath, entry.name)]),
-    );
-    let removed = 0;
-    for (const entry of entries) {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile() || entry.name.startsWith(MARKER)) continue;
-      const marker = owners.get(entry.name.slice(0, this.id.length));
-      if (marker !== undefined ? !alive(marker, now) : now - mtime(path) > SILENT_MS) {
-        rmSync(path, { force: true });
-        removed += 1;
-      }
+    const owners = new Map<string, boolean>();
+    for (const name of namesIn(this.root)) {
+      const id = MARKER_NAME.exec(name)?.[1];
+      if (id) owners.set(id, id === this.id || alive(join(this.root, name), now));
     }
-    for (const [id, marker] of owners)
-      if (id !== this.id && !alive(marker, now)) rmSync(marker, { force: true });
-    // deepest first
-    for (const entry of entries.reverse())
-      if (entry.isDirectory()) removeIfEmpty(join(entry.parentPath, entry.name));
+    let removed = 0;
+    for (const day of namesIn(this.root).filter((name) => DAY_NAME.test(name))) {
+      for (const session of namesIn(join(this.root, day))) {
+        const folder = join(this.root, day, session);
+        for (const name of namesIn(folder)) {
+          const id = STAGED_NAME.exec(name)?.[1];
+          if (!id || (owners.get(id) ?? now - mtime(join(folder, name)) <= SILENT_MS)) continue;
+          rmSync(join(folder, name), { force: true });
+          removed += 1;
+        }
+        removeIfEmpty(folder);
+      }
+      removeIfEmpty(join(this.root, day));
+    }
+    for (const [id, lives] of owners) if (!lives) rmSync(join(this.root, MARKER + id), { force: true });
     return removed;
+  }
+}
+
+/** The names in a folder; none where it is no folder or is gone. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return [];
+    throw error;
   }
 }
 
@@ -90,7 +113,8 @@ function alive(markerPath: string, now: number): boolean {
     return now - mtime(markerPath) <= SILENT_MS;
   }
   // in the same process namespace of the same boot /proc knows; elsewhere only silence tells
-  if (marker.place === place()) return startTicks(marker.pid) === marker.startTicks;
+  if (marker.place !== UNKNOWN && marker.place === place())
+    return startTicks(marker.pid) === marker.startTicks;
   return now - mtime(markerPath) <= SILENT_MS;
 }
 
@@ -114,7 +138,7 @@ function place(): string {
   try {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
-    return 'unknown';
+    return UNKNOWN;
   }
 }
 

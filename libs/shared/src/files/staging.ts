@@ -1,19 +1,14 @@
-import { close, mkdirSync, read, unlink } from 'node:fs';
-import { rmdir, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import {
-  codeOf,
-  messageOf,
-  StagingError,
-  type BlockRule,
-  type FileLook,
-  type UploadPlan,
-} from '../domain/index.js';
+import { join } from 'node:path';
+import { codeOf, messageOf, StagingError, type BlockRule } from '../domain/index.js';
+import { makeFolder } from './folders.js';
 import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
 import { Reservations, type Reservation } from './reservations.js';
+import { StagedFile } from './staged-file.js';
 import type { StageAnswer, StageRequest } from './staging.worker.js';
-import { Threads, type FileCall } from './threads.js';
+import type { FileCall } from './calls.js';
+import { Threads } from './threads.js';
 import type { Space } from './volume.js';
 
 /** How a staging folder is set up. */
@@ -81,7 +76,7 @@ export class Staging {
    */
   start(): number {
     try {
-      mkdirSync(this.options.root, { recursive: true });
+      makeFolder(this.options.root);
       this.owner.mark();
       let touches = 0;
       this.timer = setInterval(() => {
@@ -131,7 +126,10 @@ export class Staging {
         onProgress: (bytes: number) => void (room.written = bytes),
       },
     );
-    if (answer.kind !== 'staged') return answer;
+    if (answer.kind !== 'staged') {
+      room.written = 0;
+      return answer;
+    }
     room.written = answer.look.size;
     return { kind: 'staged', file: new StagedFile(answer) };
   }
@@ -178,66 +176,5 @@ export class Staging {
   /** A copy that was given up and came through after all. */
   private discardLate(answer: StageAnswer): void {
     if (answer.kind === 'staged') void new StagedFile(answer).discard();
-  }
-}
-
-/** A whole file on the staging disk, synced, read only through the descriptor that wrote it. */
-export class StagedFile {
-  /** The source as it was read: its identity after the claim. */
-  readonly look: FileLook;
-  readonly plan: UploadPlan;
-  /** The whole file's MD5, 16 bytes; null where it was not taken. */
-  readonly md5: Buffer | null;
-  /** 16 bytes a block; empty for a single put. */
-  readonly blockMd5s: Buffer;
-  private readonly descriptor: number;
-  private readonly path: string;
-  private discarded = false;
-
-  constructor(answer: Extract<StageAnswer, { kind: 'staged' }>) {
-    this.look = answer.look;
-    this.plan = answer.plan;
-    this.md5 = answer.md5 && Buffer.from(answer.md5);
-    this.blockMd5s = Buffer.from(answer.blockMd5s);
-    this.descriptor = answer.descriptor;
-    this.path = answer.path;
-  }
-
-  /** Fills `buffer` with `length` bytes from `offset` on. @throws StagingError, also where there are fewer */
-  async read(buffer: Buffer, offset: number, length: number): Promise<void> {
-    for (let at = 0; at < length;) {
-      const got = await new Promise<number>((resolve, reject) =>
-        read(this.descriptor, buffer, at, length - at, offset + at, (error, bytes) =>
-          error
-            ? reject(
-                new StagingError(
-                  error.code ?? 'EUNKNOWN',
-                  `the staged file could not be read: ${error.message}`,
-                ),
-              )
-            : resolve(bytes),
-        ),
-      );
-      if (got === 0) throw new StagingError('ESHORT', `the staged file ends at ${offset + at} bytes`);
-      at += got;
-    }
-  }
-
-  /** Closes and removes it; safe to repeat. */
-  async discard(): Promise<void> {
-    if (this.discarded) return;
-    this.discarded = true;
-    await new Promise<void>((resolve) => close(this.descriptor, () => resolve()));
-    const { path } = this;
-    await new Promise<void>((resolve) => unlink(path, () => resolve()));
-    // the session's folder and the day's go with their last file
-    for (const folder of [dirname(path), dirname(dirname(path))])
-      if (
-        !(await rmdir(folder).then(
-          () => true,
-          () => false,
-        ))
-      )
-        break;
   }
 }

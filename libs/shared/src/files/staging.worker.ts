@@ -1,4 +1,3 @@
-import { createHash, type Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import {
@@ -10,6 +9,8 @@ import {
   type FileLook,
   type UploadPlan,
 } from '../domain/index.js';
+import { Digests } from './digests.js';
+import { makeFolder } from './folders.js';
 import { lookOf } from './look.js';
 import { Cancelled, LocalFault, serve, type Served } from './serve.js';
 
@@ -42,8 +43,12 @@ export type StageAnswer =
 
 /** Larger buffers fall out of the processor's caches: field notes of the project's first measurements. */
 const PIECE = 1024 * 1024;
-/** How often progress is told, at the least; bytes. */
+/** A sign of life is sent after so many bytes, or so many milliseconds. */
 const TELL_EVERY = 8 * 1024 * 1024;
+const TELL_EVERY_MS = 200;
+/** Bytes that may be unsynced at most, so that no sync at the end of a large file outlasts the deadline. */
+const SYNC_EVERY = 256 * 1024 * 1024;
+const FOLDER_TRIES = 20;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
 const buffers = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
 
@@ -55,7 +60,8 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
   try {
     source = fs.openSync(request.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { kind: 'missing' };
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return { kind: 'missing' };
+    if (codeOf(error) === 'ENXIO') return { kind: 'not-a-file', fileKind: 'socket' };
     if (codeOf(error) === 'ELOOP') return { kind: 'not-a-file', fileKind: 'symlink' };
     throw error;
   }
@@ -100,7 +106,7 @@ async function copy(request: StageRequest, source: number, call: Served): Promis
   }
 }
 
-/** Copies in one pass: while one piece is written, the next is read and hashed. @returns bytes copied */
+/** Copies in one pass: while one piece is written, the next is read and hashed. @returns bytes read */
 async function copyBytes(
   source: number,
   target: number,
@@ -108,39 +114,46 @@ async function copyBytes(
   digests: Digests,
   call: Served,
 ): Promise<number> {
-  let at = 0;
-  let told = 0;
-  let writing: Promise<unknown> = Promise.resolve();
-  for (let turn = 0; ; turn++) {
-    const buffer = buffers[turn % 2] ?? Buffer.alloc(PIECE);
-    const read = fs.readSync(source, buffer, 0, PIECE, at);
-    if (read === 0) break;
-    const piece = buffer.subarray(0, read);
-    digests.update(piece);
-    await writing;
-    if (call.cancelled) throw new Cancelled();
-    const position = at;
-    at += read;
-    if (at === size && turn === 0) local('write', () => writeAllSync(target, piece, 0));
-    else {
-      writing = writeAll(target, piece, position);
+  let [at, synced] = [0, 0];
+  let told = { at: 0, when: performance.now() };
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    // what was appended since the look is noticed, and not copied without end
+    for (let turn = 0; at <= size; turn++) {
+      const buffer = buffers[turn % 2] ?? Buffer.alloc(PIECE);
+      const read = fs.readSync(source, buffer, 0, PIECE, at);
+      if (read === 0) break;
+      const piece = buffer.subarray(0, read);
+      digests.update(piece);
+      await writing;
+      if (call.cancelled) throw new Cancelled();
+      if (turn === 0 && read === size) {
+        local('write', () => writeAllSync(target, piece));
+        return size;
+      }
+      if (at - synced >= SYNC_EVERY) {
+        local('fdatasync', () => fs.fdatasyncSync(target));
+        synced = at;
+      }
+      writing = writeAll(target, piece, at);
       // awaited in the next turn; without a handler until then Node would call it unhandled
       writing.catch(() => undefined);
+      at += read;
+      if (at - told.at >= TELL_EVERY || performance.now() - told.when >= TELL_EVERY_MS) {
+        told = { at, when: performance.now() };
+        call.progress(at);
+      }
     }
-    if (at - told >= TELL_EVERY) {
-      told = at;
-      call.progress(at);
-    }
-    // what was appended since the look is noticed, and not copied without end
-    if (at > size || (at === size && turn === 0)) break;
+    await writing;
+    return at;
+  } finally {
+    // a write still under way would go to whatever file gets this descriptor's number next
+    await writing.catch(() => undefined);
   }
-  await writing;
-  return at;
 }
 
-function writeAllSync(descriptor: number, piece: Buffer, position: number): void {
-  for (let at = 0; at < piece.length;)
-    at += fs.writeSync(descriptor, piece, at, piece.length - at, position + at);
+function writeAllSync(descriptor: number, piece: Buffer): void {
+  for (let at = 0; at < piece.length;) at += fs.writeSync(descriptor, piece, at, piece.length - at, at);
 }
 
 function writeAll(descriptor: number, piece: Buffer, position: number): Promise<void> {
@@ -155,57 +168,16 @@ function writeAll(descriptor: number, piece: Buffer, position: number): Promise<
   });
 }
 
-/** Takes the digest of each block, and of the whole where that is asked for or where the whole is one put. */
-class Digests {
-  private readonly whole: Hash | null;
-  private readonly blocks: Buffer[] = [];
-  private block: Hash | null = null;
-  private room = 0;
-
-  constructor(
-    private readonly plan: UploadPlan,
-    contentMd5: boolean,
-  ) {
-    this.whole = contentMd5 || plan.kind === 'single' ? createHash('md5') : null;
-  }
-
-  update(piece: Buffer): void {
-    this.whole?.update(piece);
-    if (this.plan.kind === 'single') return;
-    for (let at = 0; at < piece.length;) {
-      if (!this.block) {
-        this.block = createHash('md5');
-        this.room = this.plan.blockSize;
-      }
-      const part = piece.subarray(at, at + this.room);
-      this.block.update(part);
-      at += part.length;
-      this.room -= part.length;
-      if (this.room === 0) this.endBlock();
-    }
-  }
-
-  end(): { md5: Uint8Array | null; blockMd5s: Uint8Array } {
-    this.endBlock();
-    return { md5: this.whole?.digest() ?? null, blockMd5s: Buffer.concat(this.blocks) };
-  }
-
-  private endBlock(): void {
-    if (this.block) this.blocks.push(this.block.digest());
-    this.block = null;
-  }
-}
-
 function openPart(path: string): number {
-  const open = () => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
   return local('open', () => {
-    try {
-      return open();
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      fs.mkdirSync(dirname(path), { recursive: true });
-      return open();
-    }
+    for (let tries = 1; ; tries++)
+      try {
+        // the folder is mostly there; and it may go again before the file is in it, with the last file of others
+        if (tries > 1) makeFolder(dirname(path));
+        return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT' || tries === FOLDER_TRIES) throw error;
+      }
   });
 }
 

@@ -1,61 +1,15 @@
 import { Worker } from 'node:worker_threads';
-import { codeOf, Interrupted, messageOf, StagingError, VolumeError } from '../domain/errors.js';
-import type { Fault, FromThread, ToThread } from './serve.js';
-
-/** One finished call, for metrics. */
-export interface FileCall {
-  readonly operation: string;
-  /** Milliseconds from when it was asked for. */
-  readonly ms: number;
-  /** The error's code; null where it went well. */
-  readonly error: string | null;
-}
-
-/** How a pool of threads is set up. */
-export interface ThreadsOptions {
-  /** The compiled file that each thread runs. */
-  readonly file: string;
-  /** Calls at once. */
-  readonly threads: number;
-  /** Milliseconds without a sign of life after which a call is given up. */
-  readonly deadlineMs: number;
-  /** Threads that may hang besides the `threads` that work. */
-  readonly maxHung: number;
-  readonly onCall?: (call: FileCall) => void;
-  /** Takes the answer of a call that was given up before it came. */
-  readonly onLate?: (value: unknown) => void;
-}
-
-/** What one call may bring along. */
-export interface CallHooks {
-  /** Takes each slice that the thread sends, in order; the thread waits for it when it is slow. */
-  readonly onProgress?: (value: never) => void | Promise<void>;
-  readonly signal?: AbortSignal;
-}
-
-interface Call {
-  readonly id: number;
-  readonly operation: string;
-  readonly subject: string;
-  readonly request: unknown;
-  readonly hooks: CallHooks;
-  readonly began: number;
-  readonly settle: (error: Error | null, value?: unknown) => void;
-  settled: boolean;
-  thread: Thread | null;
-  timer: NodeJS.Timeout | undefined;
-  /** When the thread last gave a sign of life, milliseconds since 1970. */
-  sign: number;
-  /** The slices so far, taken one after the other. */
-  taken: Promise<void>;
-  untaken: number;
-}
-
-interface Thread {
-  readonly worker: Worker;
-  call: Call | null;
-  hung: boolean;
-}
+import { codeOf, Interrupted, messageOf } from '../domain/errors.js';
+import {
+  errorOf,
+  post,
+  timedOut,
+  type Call,
+  type CallHooks,
+  type Thread,
+  type ThreadsOptions,
+} from './calls.js';
+import type { FromThread } from './serve.js';
 
 /** How long an aborted call may take to clean up after itself before it is given up, milliseconds. */
 const ABORT_GRACE_MS = 1_000;
@@ -273,24 +227,4 @@ export class Threads {
     await thread.worker.terminate();
     if (this.#threads.size === 0) this.#onEmpty?.();
   }
-}
-
-function post(thread: Thread, message: ToThread): void {
-  thread.worker.postMessage(message);
-}
-
-function timedOut(call: Call, why: string): VolumeError {
-  return new VolumeError(
-    'ETIMEDOUT',
-    call.operation,
-    `${call.operation} of ${call.subject} failed: ETIMEDOUT, ${why}`,
-  );
-}
-
-function errorOf(fault: Fault, call: Call): Error {
-  const operation = fault.operation ?? call.operation;
-  const message = `${operation} of ${call.subject} failed: ${fault.code}${fault.detail && `, ${fault.detail}`}`;
-  return fault.side === 'staging'
-    ? new StagingError(fault.code, message)
-    : new VolumeError(fault.code, operation, message);
 }

@@ -3,7 +3,8 @@ import { VolumeError } from '../domain/errors.js';
 import type { FileLook } from '../domain/identity.js';
 import { entriesOf, subjectOf, type Entry, type Slice } from './listing.js';
 import type { Fault } from './serve.js';
-import { Threads, type CallHooks, type FileCall } from './threads.js';
+import type { CallHooks, FileCall } from './calls.js';
+import { Threads } from './threads.js';
 import type { VolumeRequest } from './volume.worker.js';
 
 /** How the volume's threads are set up. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 import type { FileLook } from '../domain/identity.js';
+import { makeFolder, unless } from './folders.js';
 import { list } from './listing.js';
 import { lookOf } from './look.js';
 import { faultOf, serve, type Fault, type Served } from './serve.js';
@@ -49,23 +50,6 @@ serve((request: VolumeRequest, call: Served) => {
       return space(path);
   }
 });
-
-/** Node's own recursive mkdir never ends where a folder that is there answers ENOENT, as /proc and broken mounts do. */
-function makeFolder(path: string): void {
-  if (unless(['EEXIST'], true, () => unless(['ENOENT'], false, () => (fs.mkdirSync(path), true)))) return;
-  makeFolder(dirname(path));
-  unless(['EEXIST'], undefined, () => fs.mkdirSync(path));
-}
-
-/** What `work` gives, or `instead` where it fails with one of `codes`. */
-function unless<A, B>(codes: readonly string[], instead: A, work: () => B): A | B {
-  try {
-    return work();
-  } catch (error) {
-    if (codes.includes(codeOf(error) ?? '')) return instead;
-    throw error;
-  }
-}
 
 function lstat(path: string): FileLook | null {
   const stat = unless(GONE, null, () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }));

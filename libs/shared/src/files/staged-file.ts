@@ -1,0 +1,74 @@
+import { close, read, unlink } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { StagingError } from '../domain/errors.js';
+import type { UploadPlan } from '../domain/block-plan.js';
+import type { FileLook } from '../domain/identity.js';
+import type { StageAnswer } from './staging.worker.js';
+
+/** A whole file on the staging disk, synced, read only through the descriptor that wrote it. */
+export class StagedFile {
+  /** The source as it was read: its identity after the claim. */
+  readonly look: FileLook;
+  readonly plan: UploadPlan;
+  /** The whole file's MD5, 16 bytes; null where it was not taken. */
+  readonly md5: Buffer | null;
+  /** 16 bytes a block; empty for a single put. */
+  readonly blockMd5s: Buffer;
+  private readonly descriptor: number;
+  private readonly path: string;
+  private reads = 0;
+  private onRead: (() => void) | null = null;
+  private discarding: Promise<void> | null = null;
+
+  constructor(answer: Extract<StageAnswer, { kind: 'staged' }>) {
+    this.look = answer.look;
+    this.plan = answer.plan;
+    this.md5 = answer.md5 && Buffer.from(answer.md5);
+    this.blockMd5s = Buffer.from(answer.blockMd5s);
+    this.descriptor = answer.descriptor;
+    this.path = answer.path;
+  }
+
+  /** Fills `buffer` with `length` bytes from `offset` on. @throws StagingError, also where there are fewer */
+  async read(buffer: Buffer, offset: number, length: number): Promise<void> {
+    for (let at = 0; at < length;) {
+      const got = await this.readSome(buffer, at, length - at, offset + at);
+      if (got === 0) throw new StagingError('ESHORT', `the staged file ends at ${offset + at} bytes`);
+      at += got;
+    }
+  }
+
+  /** Closes and removes it, once what is being read has been read; safe to repeat. */
+  discard(): Promise<void> {
+    return (this.discarding ??= this.remove());
+  }
+
+  private readSome(buffer: Buffer, at: number, length: number, position: number): Promise<number> {
+    // the descriptor's number may be another file's by now
+    if (this.discarding) throw new StagingError('EBADF', 'the staged file was discarded');
+    this.reads += 1;
+    return new Promise((resolve, reject) =>
+      read(this.descriptor, buffer, at, length, position, (error, bytes) => {
+        this.reads -= 1;
+        if (this.reads === 0) this.onRead?.();
+        if (!error) return resolve(bytes);
+        const message = `the staged file could not be read: ${error.message}`;
+        reject(new StagingError(error.code ?? 'EUNKNOWN', message));
+      }),
+    );
+  }
+
+  private async remove(): Promise<void> {
+    if (this.reads > 0) await new Promise<void>((resolve) => (this.onRead = resolve));
+    await new Promise<void>((resolve) => close(this.descriptor, () => resolve()));
+    await new Promise<void>((resolve) => unlink(this.path, () => resolve()));
+    try {
+      // the session's folder and the day's go with their last file
+      await rmdir(dirname(this.path));
+      await rmdir(dirname(dirname(this.path)));
+    } catch {
+      // others are in it
+    }
+  }
+}
