@@ -85,7 +85,9 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
 /** The service's error code, wherever this answer carries it (a HEAD has it in a header alone). */
 export function serviceCode(error: RestError): string | undefined {
   const details = error.details as { errorCode?: string; code?: string } | undefined;
-  return details?.errorCode ?? error.code ?? details?.code ?? error.response?.headers.get('x-ms-error-code');
+  // the header first: where a body cannot be read, the SDK's own code is PARSE_ERROR
+  const header = error.response?.headers.get('x-ms-error-code');
+  return header ?? details?.errorCode ?? error.code ?? details?.code;
 }
 
 /** The status of an SDK error, or undefined. */
