@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { readMachine } from './machine.js';
+import { endChildren } from './meter.js';
 import { WORK } from './places.js';
 import { writeReport } from './report.js';
 import { keepResult } from './results.js';
@@ -72,8 +73,11 @@ async function main(): Promise<number> {
 }
 
 // whoever interrupts a run in a terminal interrupts its processes too
-process.on('SIGINT', () => process.exit(130));
-process.on('exit', () => rmSync(WORK, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+process.on('exit', () => {
+  endChildren();
+  rmSync(WORK, { recursive: true, force: true });
+});
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {

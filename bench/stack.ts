@@ -193,10 +193,17 @@ export class Stack {
   }
 
   private async ready({ role, port, child }: App): Promise<void> {
-    await until(`the ${role} is ready`, async () => {
-      if (!child.alive) throw new Error(`it ended: ${child.stdout.slice(-1000)}${child.stderr.slice(-1000)}`);
-      return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+    const ended = child.ended.then(({ code }) => {
+      throw new Error(
+        `the ${role} ended with ${code}: ${child.stdout.slice(-1000)}${child.stderr.slice(-1000)}`,
+      );
     });
+    const well = until(
+      `the ${role} is ready`,
+      async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+    );
+    await Promise.race([well, ended]);
+    ended.catch(() => undefined);
   }
 
   private staging(index: number): string {
