@@ -13,7 +13,14 @@ export type Fault =
   | { readonly kind: 'stall' }
   | { readonly kind: 'status'; readonly status: number; readonly code: string }
   | { readonly kind: 'damage' }
-  | { readonly kind: 'lose-answer' };
+  /** It is done, but its answer never comes. */
+  | { readonly kind: 'lose-answer' }
+  /** It is held, whole, until {@link Proxy.release}, and then goes on. */
+  | { readonly kind: 'hold' }
+  /** It goes on after so many milliseconds. */
+  | { readonly kind: 'delay'; readonly ms: number }
+  /** So many bytes of its body are sent on, then both connections are cut. */
+  | { readonly kind: 'cut'; readonly afterBytes: number };
 
 /** A rule: the first whose `match` says yes decides; none: the request passes. */
 export interface Rule {
@@ -68,13 +75,26 @@ export class Proxy {
     this.rules = [{ match: () => true, fault }];
   }
 
+  /** Requests that are held go on, and so do later ones. */
+  release(): void {
+    this.rules = this.rules.filter((rule) => rule.fault.kind !== 'hold');
+    for (const goOn of this.held.splice(0)) goOn();
+  }
+
+  /** Requests that are held now. */
+  get holding(): number {
+    return this.held.length;
+  }
+
   /** Everything passes again; what was stalled is cut. */
   pass(): void {
     this.rules = [];
+    this.release();
     for (const response of this.stalled.splice(0)) response.socket?.destroy();
   }
 
   private readonly stalled: ServerResponse[] = [];
+  private readonly held: (() => void)[] = [];
 
   private serve(request: IncomingMessage, response: ServerResponse): void {
     const comp = new URL(request.url ?? '', 'http://x').searchParams.get('comp');
@@ -90,7 +110,10 @@ export class Proxy {
         `<?xml version="1.0" encoding="utf-8"?><Error><Code>${fault.code}</Code><Message>injected</Message></Error>`,
       );
     }
-    this.forward(request, response, comp, fault);
+    const goOn = (): void => this.forward(request, response, comp, fault);
+    if (fault?.kind === 'hold') this.held.push(goOn);
+    else if (fault?.kind === 'delay') setTimeout(goOn, fault.ms);
+    else goOn();
   }
 
   private forward(
@@ -118,7 +141,17 @@ export class Proxy {
     request.on('error', () => onward.destroy());
     request.on('aborted', () => onward.destroy());
     let damaged = fault?.kind !== 'damage';
+    let left = fault?.kind === 'cut' ? fault.afterBytes : Infinity;
     request.on('data', (chunk: Buffer) => {
+      if (chunk.length > left) {
+        request.pause();
+        onward.write(chunk.subarray(0, left), () => {
+          onward.destroy();
+          request.socket.destroy();
+        });
+        return;
+      }
+      left -= chunk.length;
       if (counts) this.uploadedBytes += chunk.length;
       if (!damaged && chunk.length > 0) {
         damaged = true;
@@ -139,6 +172,7 @@ export class Proxy {
 
   async end(): Promise<void> {
     this.rules = [];
+    this.held.length = 0;
     await this.refuse();
   }
 }

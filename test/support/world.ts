@@ -7,6 +7,7 @@ import { writeFileOf } from './bytes.js';
 import { Child, freePort } from './child.js';
 import { Proxy } from './proxy.js';
 import { ACCOUNT, TestAzurite, TestRedis } from './services.js';
+import { TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
 
 /** The three apps. */
@@ -57,6 +58,8 @@ export interface WorldOptions {
   readonly env?: Record<string, string>;
   /** Put a {@link Proxy} before Azurite. */
   readonly proxy?: boolean;
+  /** Put a {@link TcpProxy} before Redis. */
+  readonly redisProxy?: boolean;
   readonly appendonly?: boolean;
   /** Apps to start; default all. */
   readonly start?: readonly AppRole[];
@@ -81,6 +84,7 @@ export class World {
   redis!: TestRedis;
   azurite!: TestAzurite;
   proxy: Proxy | null = null;
+  redisProxy: TcpProxy | null = null;
   private apiPort = 0;
   private stagings = 0;
 
@@ -95,6 +99,7 @@ export class World {
     ]);
     await world.azurite.client.getContainerClient(world.container).createIfNotExists();
     if (options.proxy) world.proxy = await Proxy.start(world.azurite.port);
+    if (options.redisProxy) world.redisProxy = await TcpProxy.start(world.redis.port);
     const roles = options.start ?? ['api', 'scanner', 'uploader'];
     if (roles.includes('api')) await world.start('api');
     if (roles.includes('scanner')) await world.start('scanner');
@@ -121,7 +126,7 @@ export class World {
   env(more: Record<string, string> = {}): Record<string, string> {
     const port = this.proxy?.port ?? this.azurite.port;
     return {
-      APP_REDIS_URL: this.redis.url,
+      APP_REDIS_URL: this.redisProxy ? `redis://127.0.0.1:${this.redisProxy.port}/0` : this.redis.url,
       APP_NFS_INCOMING_DIR: this.incoming,
       APP_NFS_PROCESSING_ROOT: this.processing,
       APP_NFS_FAILED_ROOT: this.failed,
@@ -244,7 +249,7 @@ export class World {
   async end(): Promise<void> {
     for (const app of this.apps) app.thaw();
     await Promise.all(this.apps.map((app) => app.kill()));
-    await this.proxy?.end();
+    await Promise.all([this.proxy?.end(), this.redisProxy?.end()]);
     await Promise.all([this.redis?.end(), this.azurite?.end()]);
     rmSync(this.folder, { recursive: true, force: true });
   }

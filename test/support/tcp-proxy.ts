@@ -1,0 +1,100 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** One client and its connection onward. */
+interface Pair {
+  readonly client: Socket;
+  readonly onward: Socket;
+}
+
+/** A proxy before any server (Redis, say) that can refuse, reset and stall. What passes is not looked at. */
+export class TcpProxy {
+  port = 0;
+  /** Connections that were accepted so far. */
+  accepted = 0;
+  private server: Server | null = null;
+  private stalling = false;
+  private resetting = false;
+  private readonly pairs = new Set<Pair>();
+
+  private constructor(private readonly target: number) {}
+
+  static async start(target: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target);
+    await proxy.listen();
+    return proxy;
+  }
+
+  /** Everything passes (again); what was stalled goes on. */
+  async pass(): Promise<void> {
+    this.resetting = false;
+    this.stalling = false;
+    for (const { client, onward } of this.pairs) {
+      client.pipe(onward);
+      onward.pipe(client);
+    }
+    if (!this.server) await this.listen();
+  }
+
+  /** Refuses connections from now on, and cuts those that are open. Safe to repeat. */
+  async refuse(): Promise<void> {
+    const closed = new Promise<void>((done) => (this.server ? this.server.close(() => done()) : done()));
+    this.server = null;
+    this.cut();
+    await closed;
+  }
+
+  /** Accepts connections and resets them, and those that are open. */
+  reset(): void {
+    this.resetting = true;
+    this.cut();
+  }
+
+  /** Accepts connections, and passes nothing on, in no direction, until {@link pass}. Nothing is lost. */
+  stall(): void {
+    this.stalling = true;
+    for (const { client, onward } of this.pairs) {
+      client.unpipe(onward).pause();
+      onward.unpipe(client).pause();
+    }
+  }
+
+  /** Cuts the connections that are open; new ones pass. */
+  cut(): void {
+    for (const { client, onward } of this.pairs) {
+      client.resetAndDestroy();
+      onward.destroy();
+    }
+  }
+
+  /** Ends it. Safe to repeat. */
+  async end(): Promise<void> {
+    await this.refuse();
+  }
+
+  private async listen(): Promise<void> {
+    this.server = createServer((client) => this.accept(client));
+    await new Promise<void>((done) => this.server?.listen(this.port, '127.0.0.1', done));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  private accept(client: Socket): void {
+    this.accepted += 1;
+    client.on('error', () => undefined);
+    if (this.resetting) return void client.resetAndDestroy();
+    const onward = connect(this.target, '127.0.0.1');
+    const pair = { client, onward };
+    this.pairs.add(pair);
+    onward.on('error', () => client.resetAndDestroy());
+    for (const [one, other] of [
+      [client, onward],
+      [onward, client],
+    ] as const)
+      one.on('close', () => {
+        this.pairs.delete(pair);
+        other.destroySoon();
+      });
+    if (this.stalling) return;
+    client.pipe(onward);
+    onward.pipe(client);
+  }
+}
