@@ -1,4 +1,5 @@
 export * from './document.js';
 export * from './parse.js';
 export * from './quantity.js';
+export * from './rules.js';
 export * from './schema.js';

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { RULES } from './rules.js';
 import { SCHEMA, type Role, type Values, type Variable, type VariableName } from './schema.js';
 
 /** The environment has faults; each message is one line that names the variables, and no value of a secret. */
@@ -22,133 +22,47 @@ export type Config = ReturnType<typeof build>;
  */
 export function parseConfig(role: Role, env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
+  const faulty = new Set<string>();
   const values: Partial<Record<VariableName, unknown>> = {};
+  const fault = (name: VariableName, message: string) => {
+    faulty.add(name);
+    faults.push(`${name} ${message}`);
+  };
   for (const [name, variable] of Object.entries(SCHEMA) as [VariableName, Variable][]) {
     // an empty variable is how manifests say "not set"
     const given = env[name] === '' ? undefined : env[name];
     const text = given ?? variable.default;
     values[name] = null;
     if (text === null) {
-      if (variable.requiredBy?.includes(role)) faults.push(`${name} is not set: ${variable.meaning}`);
+      if (variable.requiredBy?.includes(role)) fault(name, `is not set: ${variable.meaning}`);
       continue;
     }
     try {
       values[name] = variable.kind.parse(text);
     } catch (error) {
-      const shown = variable.secret ? '' : ` (it is "${text}")`;
-      faults.push(`${name} ${error instanceof Error ? error.message : String(error)}${shown}`);
+      const shown = variable.secret || holdsSecret(text, env) ? '' : ` (it is ${JSON.stringify(text)})`;
+      fault(name, `${error instanceof Error ? error.message : String(error)}${shown}`);
     }
   }
-  if (faults.length === 0) faults.push(...crossFaults(role, values as Values));
+  for (const rule of RULES) {
+    if ((rule.role && rule.role !== role) || rule.names.some((name) => faulty.has(name))) continue;
+    const message = rule.fault(values as Values);
+    if (message !== null) faults.push(message);
+  }
   if (faults.length > 0) throw new ConfigError(faults);
   return build(role, values as Values);
+}
+
+/** Whether a text may hold a secret that was set under the wrong name: then it is not shown. */
+function holdsSecret(text: string, env: Readonly<Record<string, string | undefined>>): boolean {
+  if (/AccountKey=|SharedAccessSignature=|[?&]sig=|:\/\/[^/]*@/i.test(text)) return true;
+  const secrets = (Object.entries(SCHEMA) as [VariableName, Variable][]).filter(([, { secret }]) => secret);
+  return secrets.some(([name]) => env[name] && text.includes(env[name]));
 }
 
 /** Names that begin with `APP_` and mean nothing: most often a typing error. */
 export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   return Object.keys(env).filter((name) => name.startsWith('APP_') && !(name in SCHEMA));
-}
-
-/** Rules between variables. */
-function crossFaults(role: Role, v: Values): string[] {
-  const faults: string[] = [];
-  const memory = v.APP_BLOCK_MEMORY ?? 0;
-  if ((v.APP_AZURE_MAX_BLOCK_SIZE ?? 0) > memory)
-    faults.push('APP_AZURE_MAX_BLOCK_SIZE is over APP_BLOCK_MEMORY; lower it or raise the memory');
-  if ((v.APP_AZURE_MAX_SINGLE_PUT_SIZE ?? 0) > memory)
-    faults.push('APP_AZURE_MAX_SINGLE_PUT_SIZE is over APP_BLOCK_MEMORY; lower it or raise the memory');
-  const roots = [
-    v.APP_NFS_INCOMING_DIR,
-    v.APP_NFS_PROCESSING_ROOT,
-    v.APP_NFS_FAILED_ROOT,
-    v.APP_LOCAL_STAGING_ROOT,
-  ];
-  if (new Set(roots).size < roots.length)
-    faults.push(
-      'APP_NFS_INCOMING_DIR, APP_NFS_PROCESSING_ROOT, APP_NFS_FAILED_ROOT and APP_LOCAL_STAGING_ROOT must be four different folders',
-    );
-  if (role === 'uploader') faults.push(...azureFaults(v));
-  if (role === 'api') faults.push(...bindFaults(v));
-  return faults;
-}
-
-function azureFaults(v: Values): string[] {
-  const faults: string[] = [];
-  const account = v.APP_AZURE_ACCOUNT_URL ?? '';
-  // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-  if (!/^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/.test(v.APP_AZURE_CONTAINER ?? ''))
-    faults.push(
-      `APP_AZURE_CONTAINER must be 3 to 63 lower-case letters, digits and single hyphens (it is "${v.APP_AZURE_CONTAINER}")`,
-    );
-  const credential = v.APP_AZURE_CREDENTIAL;
-  const nameAndKey = v.APP_AZURE_ACCOUNT_NAME !== null && v.APP_AZURE_ACCOUNT_KEY !== null;
-  if (credential === 'connection-string' && v.APP_AZURE_CONNECTION_STRING === null)
-    faults.push('APP_AZURE_CREDENTIAL is connection-string, but APP_AZURE_CONNECTION_STRING is not set');
-  if (credential === 'account-key' && !nameAndKey)
-    faults.push(
-      'APP_AZURE_CREDENTIAL is account-key, but APP_AZURE_ACCOUNT_NAME and APP_AZURE_ACCOUNT_KEY are not both set',
-    );
-  if (credential === 'auto' && (v.APP_AZURE_ACCOUNT_NAME !== null) !== (v.APP_AZURE_ACCOUNT_KEY !== null))
-    faults.push('APP_AZURE_ACCOUNT_NAME and APP_AZURE_ACCOUNT_KEY belong together; set both or neither');
-  if (credential === 'identity' && account.startsWith('http://'))
-    faults.push('APP_AZURE_CREDENTIAL is identity, which APP_AZURE_ACCOUNT_URL must be https for');
-  if (
-    v.APP_AZURE_CONNECTION_STRING !== null &&
-    (credential === 'auto' || credential === 'connection-string')
-  ) {
-    const endpoint = connectionStringEndpoint(v.APP_AZURE_CONNECTION_STRING);
-    if (endpoint === null)
-      faults.push(
-        'APP_AZURE_CONNECTION_STRING names no account or blob endpoint; copy it whole from the portal',
-      );
-    else if (!sameUrl(endpoint, account))
-      faults.push(
-        `APP_AZURE_CONNECTION_STRING has the endpoint ${endpoint}, but APP_AZURE_ACCOUNT_URL is ${account}; they must agree`,
-      );
-  }
-  return faults;
-}
-
-/** The blob endpoint that a connection string means, or null. The key in it is never part of the answer. */
-export function connectionStringEndpoint(text: string): string | null {
-  const parts = new Map(
-    text
-      .split(';')
-      .filter((part) => part.includes('='))
-      .map((part) => [
-        part.slice(0, part.indexOf('=')).trim().toLowerCase(),
-        part.slice(part.indexOf('=') + 1).trim(),
-      ]),
-  );
-  if (parts.get('usedevelopmentstorage')?.toLowerCase() === 'true')
-    return 'http://127.0.0.1:10000/devstoreaccount1';
-  const blob = parts.get('blobendpoint');
-  if (blob) return URL.canParse(blob) ? blob.replace(/\/+$/, '') : null;
-  const account = parts.get('accountname');
-  if (!account) return null;
-  return `${parts.get('defaultendpointsprotocol') ?? 'https'}://${account}.blob.${parts.get('endpointsuffix') ?? 'core.windows.net'}`;
-}
-
-function sameUrl(a: string, b: string): boolean {
-  const [one, two] = [new URL(a), new URL(b)];
-  return (
-    one.protocol === two.protocol &&
-    one.host === two.host &&
-    one.pathname.replace(/\/+$/, '') === two.pathname.replace(/\/+$/, '')
-  );
-}
-
-function bindFaults(v: Values): string[] {
-  if (v.APP_BIND === null || v.APP_API_TOKEN !== null || v.APP_API_AUTH === 'none' || isLoopback(v.APP_BIND))
-    return [];
-  return [
-    `APP_BIND is ${v.APP_BIND}, but without APP_API_TOKEN the api listens on loopback alone; set a token, or APP_API_AUTH=none if open is meant`,
-  ];
-}
-
-/** Whether an address is loopback: 127.0.0.0/8, `::1` or `localhost`. */
-export function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
 }
 
 /** Values that the checks above have proved to be there. */
@@ -211,8 +125,17 @@ export function secretsOf(config: Config): string[] {
     config.azure.connectionString,
     config.api.token,
     password,
+    decoded(password),
     sas?.[1],
     sas?.[2],
   ];
   return secrets.filter((secret): secret is string => typeof secret === 'string' && secret.length > 0);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -19,7 +19,7 @@ const UNITS: Readonly<Record<string, number>> = {
  * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
 export function parseQuantity(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)([kMGTP]i?|Ki)?$/.exec(text);
+  const match = /^(\d+(?:\.\d+)?(?:[eE]\d{1,3})?)([kMGTP]i?|Ki)?$/.exec(text);
   const unit = UNITS[match?.[2] ?? ''];
   if (!match?.[1] || unit === undefined) return null;
   const bytes = Math.round(Number(match[1]) * unit);

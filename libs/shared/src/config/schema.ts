@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { parseQuantity } from './quantity.js';
 
 /** The processes that read settings. */
@@ -36,7 +37,9 @@ const path: Kind<string> = {
   type: 'absolute path',
   parse: (value) => {
     if (!value.startsWith('/')) throw new Error('must be an absolute path');
-    return value.length > 1 ? value.replace(/\/+$/, '') : value;
+    // one folder has one spelling here, so that two settings that mean the same folder are seen
+    const normal = posix.normalize(value);
+    return normal === '/' ? normal : normal.replace(/\/$/, '');
   },
 };
 const url = (...schemes: string[]): Kind<string> => ({
@@ -50,6 +53,16 @@ const url = (...schemes: string[]): Kind<string> => ({
     return value.replace(/\/+$/, '');
   },
 });
+const accountUrl: Kind<string> = {
+  type: 'URL',
+  parse: (value) => {
+    const plain = url('https', 'http').parse(value);
+    const { username, password, search, hash } = new URL(value);
+    if (username !== '' || password !== '' || search !== '' || hash !== '')
+      throw new Error('must be the account alone, without a user, a query or a SAS token');
+    return plain;
+  },
+};
 const redisUrl: Kind<string> = {
   type: 'URL',
   parse: (value) => {
@@ -81,13 +94,15 @@ const size = (least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> => ({
     return bytes;
   },
 });
+// a timer of Node past 2^31 ms fires at once; this leaves room for what is added to a setting
+const SECONDS_MAX = 2_000_000;
 /** Text in seconds, value in milliseconds. */
 const seconds = (leastMs: number): Kind<number> => ({
   type: 'seconds',
   parse: (value) => {
     const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1000 : NaN;
-    if (!(number >= leastMs && number <= 1e12))
-      throw new Error(`must be seconds, at least ${leastMs / 1000}`);
+    if (!(number >= leastMs && number <= SECONDS_MAX * 1000))
+      throw new Error(`must be seconds, from ${leastMs / 1000} to ${SECONDS_MAX}`);
     return Math.round(number);
   },
 });
@@ -117,7 +132,7 @@ const AZURE_PUT_MAX = 5000 * MIB;
 /** Every variable of the contract, section 4, in the order in which the README shows them. */
 export const SCHEMA = {
   APP_AZURE_ACCOUNT_URL: define({
-    kind: url('https', 'http'),
+    kind: accountUrl,
     default: null,
     requiredBy: ['uploader'],
     meaning:
