@@ -37,7 +37,8 @@ export function blobName(session: SessionRef, filename: string): string {
 export function blobNameFault(name: string): string | null {
   if (name.endsWith('.')) return 'it ends in a dot, which Azure strips';
   if (name.includes('\\')) return 'it holds a backslash, which Azure turns into a slash';
-  if (hasControlCharacter(name))
+  // U+FFFE and U+FFFF are no controls, but the XML of a listing cannot hold them either
+  if (hasControlCharacter(name) || /[\ufffe\uffff]/.test(name))
     return 'it holds a control character, which breaks every listing of the container';
   if (name.length > BLOB_NAME_MAX_CHARACTERS)
     return `it has more than ${BLOB_NAME_MAX_CHARACTERS} characters`;

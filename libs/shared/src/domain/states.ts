@@ -33,6 +33,8 @@ export const TRANSITIONS: readonly Transition[] = [
     when: 'the first of its name is through, retried or removed',
   },
   { from: 'settling', to: 'gone', by: 'producer', when: 'the producer takes it back' },
+  { from: 'held', to: 'gone', by: 'producer', when: 'the producer takes it back' },
+  { from: 'ignored', to: 'gone', by: 'producer', when: 'it is renamed or taken away' },
   { from: 'queued', to: 'active', by: 'uploader', when: 'an uploader begins an attempt' },
   { from: 'active', to: 'done', by: 'uploader', when: 'the blob is verified and the receipt is written' },
   {

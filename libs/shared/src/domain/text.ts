@@ -35,11 +35,9 @@ export function percentDecode(encoded: string): string | null {
   }
 }
 
-// C0, DEL and C1 controls, and the two code points that no XML listing may hold.
-// eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/;
+const CONTROL = /\p{Cc}/u;
 
-/** Whether a text holds a character that a blob listing cannot show (controls, U+FFFE, U+FFFF). */
+/** Whether a text holds a control character (C0, DEL or C1). */
 export function hasControlCharacter(text: string): boolean {
   return CONTROL.test(text);
 }
