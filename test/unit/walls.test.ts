@@ -5,6 +5,8 @@ import { ESLint } from 'eslint';
 import tseslint from 'typescript-eslint';
 
 const FIXTURES = 'test/lint';
+/** Seen from dist/test/unit. */
+const CONFIG: string = '../../../eslint.config.mjs';
 const MARK = '// refused: ';
 
 interface Wall {
@@ -23,7 +25,7 @@ const eslint = new ESLint({
 const fixtures = readdirSync(FIXTURES).filter((file) => file.endsWith('.ts'));
 
 test('every wall has a fixture of its name', async () => {
-  const config = (await import('../../../eslint.config.mjs' as string)) as { default: Wall[] };
+  const config = (await import(CONFIG)) as { default: Wall[] };
   const names = config.default.flatMap(({ name }) => (name?.startsWith('walls/') ? [name.slice(6)] : []));
   assert.deepEqual(fixtures.map((file) => file.replace(/\.ts$/, '')).sort(), [...new Set(names)].sort());
 });
