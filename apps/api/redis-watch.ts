@@ -5,7 +5,7 @@ import type { RedisGate } from './redis-gate.js';
 
 /** How often Redis is looked at; milliseconds. */
 const LOOK_MS = 10_000;
-/** An eviction policy seen this early ends the start; seen later, it makes a running api unready. Milliseconds. */
+/** A wrong eviction policy at the first look, this early, ends the start; later it makes a running api unready. Milliseconds. */
 const START_MS = 15_000;
 
 /** Looks at Redis' memory and eviction policy in the background. */
@@ -15,6 +15,7 @@ export class RedisWatch {
   /** The sentence for a Redis that is nearly full; null where it is not. */
   trouble: string | null = null;
   private readonly began = performance.now();
+  private looked = false;
   private timer: NodeJS.Timeout | null = null;
   private readonly look = (): void => void this.check();
 
@@ -46,7 +47,8 @@ export class RedisWatch {
       // away: the gate says so
       return;
     }
-    if (this.fault !== null && performance.now() - this.began < START_MS)
-      this.fail(new StartupError(this.fault));
+    const starting = !this.looked && performance.now() - this.began < START_MS;
+    this.looked = true;
+    if (this.fault !== null && starting) this.fail(new StartupError(this.fault));
   }
 }

@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
-import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { Router, type Express, type Request, type Response } from 'express';
 import { messageOf } from '@app/shared/domain';
 import type { UploadPayload, UploadQueue } from '@app/shared/queue';
 import { sendProblem } from '../problems/problem.js';
@@ -15,11 +15,7 @@ export const BOARD_PATH = '/admin/queues';
  *
  * @param ping asks Redis for a sign of life
  */
-export function uploadBoard(
-  queue: UploadQueue,
-  gate: RedisGate,
-  ping: () => Promise<unknown>,
-): RequestHandler {
+export function uploadBoard(queue: UploadQueue, gate: RedisGate, ping: () => Promise<unknown>): Router {
   const options = {
     description:
       'Files on their way into the store. A failed job stands for a quarantined file: retry moves the file back to work, remove keeps the file (and recovery shows it here again).',
@@ -43,6 +39,8 @@ export function uploadBoard(
     status: 500,
     body: { status: 500, title: 'Internal Server Error', detail: messageOf(error), error: messageOf(error) },
   }));
+  const board = server.getRouter() as Express;
+  board.disable('x-powered-by');
   return Router()
     .use('/api', (_request: Request, response: Response, next) => {
       gate.ask(ping).then(
@@ -50,5 +48,5 @@ export function uploadBoard(
         (error: unknown) => sendProblem(response, 503, messageOf(error)),
       );
     })
-    .use(server.getRouter() as RequestHandler);
+    .use(board);
 }

@@ -32,11 +32,10 @@ export class EventStream {
 
   /** Adds a client until its connection ends. */
   add(response: Response): void {
-    response.status(200).set({
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-cache, no-transform',
-      'X-Accel-Buffering': 'no',
-    });
+    // Express would add a charset, which this type does not have
+    response.setHeader('Content-Type', 'text/event-stream');
+    response.setHeader('Cache-Control', 'no-cache, no-transform');
+    response.setHeader('X-Accel-Buffering', 'no');
     response.flushHeaders();
     response.write(': connected\n\n');
     if (this.stopped) return void response.end();
