@@ -97,7 +97,7 @@ async function listTyped(folder: string, send: Send): Promise<boolean> {
 }
 
 async function listNames(folder: string, known: ReadonlySet<string>, send: Send): Promise<void> {
-  const names = (readdirSync(folder, ENCODING as never)).filter((name) => !known.has(name));
+  const names = readdirSync(folder, ENCODING as never).filter((name) => !known.has(name));
   for (let index = 0; index < names.length; index += SLICE_ENTRIES) {
     const slice = names.slice(index, index + SLICE_ENTRIES);
     await send(slice, new Uint8Array(slice.length));
