@@ -84,7 +84,7 @@ export class BlobStore {
     try {
       const list = await this.client(blob).getBlockList('all', { abortSignal: signal });
       const committed = (list.committedBlocks ?? []).map(listed);
-      const size = list.blobContentLength ?? 0;
+      const size = list.blobContentLength ?? committed.reduce((sum, block) => sum + block.size, 0);
       // Azurite 3.35 sends an ETag also where nothing is committed; Azure does not
       const doubtful = committed.length === 0 && size === 0;
       const etag = doubtful ? (await this.properties(blob, signal))?.etag : list.etag;
