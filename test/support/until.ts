@@ -1,3 +1,6 @@
+/** Ends {@link until} at once: what was waited for cannot come any more. */
+export class Stop extends Error {}
+
 /** Asks again and again until the answer is truthy; fails with what was seen last. Deadline in milliseconds. */
 export async function until<T>(
   what: string,
@@ -12,6 +15,7 @@ export async function until<T>(
       if (answer) return answer;
       last = answer;
     } catch (error) {
+      if (error instanceof Stop) throw error;
       last = error;
     }
     if (Date.now() > end)

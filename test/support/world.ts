@@ -8,7 +8,7 @@ import { Child, freePort } from './child.js';
 import { Proxy } from './proxy.js';
 import { ACCOUNT, TestAzurite, TestRedis } from './services.js';
 import { TcpProxy } from './tcp-proxy.js';
-import { until } from './until.js';
+import { Stop, until } from './until.js';
 
 /** The three apps. */
 export type AppRole = 'api' | 'scanner' | 'uploader';
@@ -34,7 +34,7 @@ export class App extends Child {
     await until(
       `${this.role} is ready`,
       async () => {
-        if (!this.alive) throw new Error(`it ended: ${this.stdout.slice(-2000)}${this.stderr.slice(-2000)}`);
+        if (!this.alive) throw new Stop(`it ended: ${this.stdout.slice(-2000)}${this.stderr.slice(-2000)}`);
         const answer = await fetch(`http://127.0.0.1:${this.port}/readyz`);
         if (answer.ok) return true;
         throw new Error(await answer.text());
