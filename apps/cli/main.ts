@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '@app/shared/domain';
+import { registerCanary } from './canary/index.js';
 import { Refused, Unreachable, WrongUsage } from './client.js';
 import { registerFiles } from './commands/files.js';
 import { registerRetry } from './commands/retry.js';
@@ -36,6 +37,7 @@ for (const register of [
   registerRetry,
   registerWatch,
   registerStart,
+  registerCanary,
 ])
   register(program);
 
