@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import test from 'node:test';
 import fc from 'fast-check';
 import {
@@ -249,6 +250,14 @@ test('every reason file fits in 255 bytes beside its file, and no two share one'
       else assert.match(reason, /~[0-9a-f]{16}\.error\.json$/s);
     }),
   );
+});
+
+test('a name that is cut ends in the SHA-256 of the whole name, so that long names with one beginning stay apart', () => {
+  const [one, two] = ['1', '2'].map((last) => 'n'.repeat(254) + last) as [string, string];
+  const digest = createHash('sha256').update(one).digest('hex').slice(0, 16);
+  assert.equal(reasonFileName(one), `.${'n'.repeat(255 - 1 - 11 - 17)}~${digest}.error.json`);
+  assert.notEqual(reasonFileName(one), reasonFileName(two));
+  assert.ok(!isRemovingNameOf(removingName(one, '00000000'), two));
 });
 
 test('every removal name fits in 255 bytes, is reserved, and is known again', () => {
