@@ -6,7 +6,7 @@ import { spec } from 'node:test/reporters';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** No file of tests may take longer, waits for open handles included; milliseconds. */
-const FILE_LIMIT_MS = 300_000;
+const FILE_LIMIT_MS = 600_000;
 /** The same where each file has the machine to itself and may boot a kernel. */
 const ALONE_LIMIT_MS = 900_000;
 /** Files of tests at once; each has its own services, and the machine of CI has two processors. */
@@ -25,6 +25,11 @@ async function main(args: string[]): Promise<void> {
   // whatever a test starts inherits this word, and is found by it
   const word = `SLUICE_TEST_RUN=${randomBytes(8).toString('hex')}`;
   process.env.SLUICE_TEST_RUN = word.split('=')[1];
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      for (const { pid } of runningWith(word)) kill(pid);
+      process.exit(1);
+    });
   let passed = 0;
   const failures: string[] = [];
   const stream = run({
@@ -65,7 +70,7 @@ async function leftOver(word: string): Promise<string[]> {
     await pause(100);
     found = runningWith(word);
   }
-  for (const { pid } of found) process.kill(pid, 'SIGKILL');
+  for (const { pid } of found) kill(pid);
   return found.map(({ command }) => command);
 }
 
@@ -82,6 +87,14 @@ function runningWith(word: string): { pid: number; command: string }[] {
         return []; // it has ended, or belongs to somebody else
       }
     });
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has just ended by itself
+  }
 }
 
 void main(process.argv.slice(2));

@@ -5,7 +5,7 @@ export class Stop extends Error {}
 export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,
-  deadlineMs = 30_000,
+  deadlineMs = 60_000,
 ): Promise<NonNullable<T>> {
   const end = Date.now() + deadlineMs;
   let last: unknown;

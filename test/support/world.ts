@@ -30,7 +30,7 @@ export class App extends Child {
   }
 
   /** Waits until `/readyz` says so. */
-  async ready(deadlineMs = 30_000): Promise<this> {
+  async ready(deadlineMs = 120_000): Promise<this> {
     await until(
       `${this.role} is ready`,
       async () => {
@@ -202,7 +202,7 @@ export class World {
   }
 
   /** Waits until so many files are done in all. */
-  async done(count: number, deadlineMs = 60_000): Promise<void> {
+  async done(count: number, deadlineMs = 120_000): Promise<void> {
     await until(
       `${count} files are done`,
       async () => {
