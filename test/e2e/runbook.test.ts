@@ -69,7 +69,10 @@ test('every sentence that the runbook explains is one that the code says', () =>
 test('every link within the runbook leads to one of its parts', () => {
   const anchors = new Set(
     [...RUNBOOK.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
-      (title ?? '').toLowerCase().replace(/[^a-z0-9 -]/g, '').replaceAll(' ', '-'),
+      (title ?? '')
+        .toLowerCase()
+        .replace(/[^a-z0-9 -]/g, '')
+        .replaceAll(' ', '-'),
     ),
   );
   for (const [, anchor = ''] of RUNBOOK.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(anchors.has(anchor), anchor);
