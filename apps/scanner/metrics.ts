@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Scanned } from './scan-once.js';
+import type { Round } from './rounds.js';
 
 /** What a scanner counts and measures. Names and units: https://prometheus.io/docs/practices/naming/ */
 export class ScannerMetrics {
@@ -8,6 +8,7 @@ export class ScannerMetrics {
   private readonly enqueued;
   private readonly incoming;
   private readonly oldest;
+  private readonly jobs;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -38,15 +39,22 @@ export class ScannerMetrics {
       help: 'Age of the oldest file that waits in the drop folder and was examined.',
       registers,
     });
+    this.jobs = new Gauge({
+      name: 'sluice_queue_jobs',
+      help: 'Jobs in the queue at the last scan, by state.',
+      labelNames: ['state'],
+      registers,
+    });
   }
 
-  /** Notes a scan; `ms` is its duration in milliseconds. */
-  scanned({ view, examined, enqueued }: Scanned, ms: number): void {
+  /** Notes a round. */
+  scanned({ scanned: { view, examined, enqueued, jobs }, ms }: Round): void {
     this.duration.observe(ms / 1000);
     this.examined.inc(examined);
     this.enqueued.inc(enqueued);
     for (const state of ['seen', 'settling', 'held', 'ignored', 'unexamined'] as const)
       this.incoming.set({ state }, view[state]);
     this.oldest.set(view.oldest_age_s);
+    for (const [state, count] of Object.entries(jobs)) this.jobs.set({ state }, count);
   }
 }

@@ -3,7 +3,7 @@ import type { Layout } from '@app/shared/domain';
 import type { Volume } from '@app/shared/files';
 import type { Pods } from '@app/shared/pods';
 import type { JobState, UploadQueue } from '@app/shared/queue';
-import type { Incoming, Moves, Sessions } from '@app/shared/records';
+import type { Incoming, Moves, Sessions, Trim } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 
 /** What the scanner's flows work with. */
@@ -17,19 +17,29 @@ export interface ScannerParts {
   readonly sessions: Sessions;
   readonly moves: Moves;
   readonly incoming: Incoming;
+  readonly trim: Trim;
   readonly pods: Pods;
   readonly log: Logger;
   /** This pod's id: the holder of the lease. */
   readonly pod: string;
+  /** Whether this scanner still leads, by its own clock. */
+  readonly leads: () => boolean;
   readonly rules: {
     readonly minFileAgeMs: number;
     readonly ignored: (name: string) => boolean;
     readonly maxQueueSize: number;
+    /** Records of done files and finished sessions older than this go; milliseconds. */
+    readonly historyMs: number;
   };
   readonly now: () => number;
 }
 
-/** The lease is another scanner's now: whatever was under way stops. */
+/** The lease is another scanner's now, or this one stops: whatever was under way ends. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
+}
+
+/** Asked before anything that only the leader may do. @throws LeaseLost */
+export function mustLead(parts: ScannerParts): void {
+  if (!parts.leads()) throw new LeaseLost();
 }

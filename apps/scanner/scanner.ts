@@ -4,7 +4,7 @@ import { Layout, messageOf } from '@app/shared/domain';
 import { Volume } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
 import { jobStates, openUploadQueue } from '@app/shared/queue';
-import { Incoming, Moves, Sessions } from '@app/shared/records';
+import { Incoming, Moves, Sessions, Trim } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
@@ -17,11 +17,13 @@ import {
 } from '@app/shared/runtime';
 import { ScannerMetrics } from './metrics.js';
 import type { ScannerParts } from './parts.js';
-import { ScanLoop } from './scan-loop.js';
+import { Rounds } from './rounds.js';
+import { ScanLoop, within } from './scan-loop.js';
 import { ScannerModule } from './scanner.module.js';
 
 /** How often disk use is read; milliseconds. */
 const SPACE_MS = 5_000;
+const DAY_MS = 24 * 3600_000;
 
 /**
  * Composes a scanner and starts it: probes at once, scans once Redis is there and the lease is held.
@@ -42,7 +44,15 @@ export async function startScanner(
   await app.listen(config.http.port, config.http.bind);
 
   const { prefix } = config.redis;
-  const redis = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
+  let redisAway = false;
+  const redis = connectForWork(config.redis.url, (message) => {
+    if (!redisAway) log.warn(`Redis is away, waiting for it: ${message}`);
+    redisAway = true;
+  });
+  redis.on('ready', () => {
+    if (redisAway) log.info('Redis is back');
+    redisAway = false;
+  });
   const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
   const hung = () => volume.hungSinceMs(Date.now());
   let space: DiskUse | null = null;
@@ -64,17 +74,25 @@ export async function startScanner(
     sessions: new Sessions(redis, prefix),
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
+    trim: new Trim(redis, prefix),
     pods,
     log,
     pod: pod.id,
-    rules: { minFileAgeMs: config.scan.minFileAgeMs, ignored, maxQueueSize: config.scan.maxQueueSize },
+    leads: () => loop.leads(),
+    rules: {
+      minFileAgeMs: config.scan.minFileAgeMs,
+      ignored,
+      maxQueueSize: config.scan.maxQueueSize,
+      historyMs: config.history.days * DAY_MS,
+    },
     now: Date.now,
   };
-  const loop = new ScanLoop(
+  const loop: ScanLoop = new ScanLoop(
     parts,
     new ScannerLease(redis, prefix, pod.id),
-    config.scan,
-    (scanned, ms) => metrics.scanned(scanned, ms),
+    new Rounds(parts, config.scan.recoveryIntervalMs),
+    config.scan.pollIntervalMs,
+    (round) => metrics.scanned(round),
     fail,
   );
 
@@ -85,8 +103,11 @@ export async function startScanner(
   );
   health.addReady(() => (redis.status === 'ready' ? loop.readyReasons() : ['Redis is away']));
 
-  const sampling = setInterval(() => {
-    if (volume.inFlight > 100) return;
+  let sampling = false;
+  const sample = (): void => {
+    // one call at a time: on a volume that hangs each would cost a thread
+    if (sampling) return;
+    sampling = true;
     void volume
       .space(config.roots.processing)
       .then(
@@ -98,8 +119,11 @@ export async function startScanner(
             inodes_free: inodesFree,
           }),
       )
-      .catch(() => undefined);
-  }, SPACE_MS);
+      .catch(() => (space = null))
+      .finally(() => (sampling = false));
+  };
+  sample();
+  const samples = setInterval(sample, SPACE_MS);
 
   const report = (): PodReport => ({
     id: pod.id,
@@ -138,15 +162,12 @@ export async function startScanner(
   return {
     hangs: () => hung() > 1000,
     stop: async () => {
-      clearInterval(sampling);
+      clearInterval(samples);
       await loop.stop();
       clearInterval(heartbeat);
-      await Promise.race([
-        pods.leave(pod.id).catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, 500)),
-      ]);
+      await within(500, pods.leave(pod.id));
       await Promise.all([volume.stop(), app.close()]);
-      await Promise.race([queue.close(), new Promise((resolve) => setTimeout(resolve, 500))]);
+      await within(500, queue.close());
       await disconnect(redis);
     },
   };

@@ -7,10 +7,18 @@ export class SessionFile {
   /** The sentence for `problems` while the file cannot be written. */
   problem: string | null = null;
   private written: string | null = null;
+  private told: string | null = null;
 
   constructor(private readonly parts: ScannerParts) {}
 
-  /** Writes what is active now, if that changed. Never throws: the session goes on without. */
+  /** Reads what the volume says; when this scanner takes the lead. @throws VolumeError */
+  async load(): Promise<void> {
+    const text = await this.parts.volume.readText(this.parts.layout.sessionFile);
+    this.written = this.told = text?.trimEnd() ?? null;
+    this.problem = null;
+  }
+
+  /** Writes what is active now, if that changed, and logs it once. Never throws: the session goes on without. */
   async keep(watch: Watch): Promise<void> {
     const { session } = watch;
     const text = JSON.stringify({
@@ -20,27 +28,20 @@ export class SessionFile {
       encoded_session: session?.encodedSession ?? null,
       started_at: session ? new Date(session.startedAt).toISOString() : null,
     });
+    this.tell(text, watch);
     if (text === this.written) return;
-    if (this.written !== null || watch.enabled) {
-      const what = session
-        ? `session started: ${session.datePrefix}/${session.encodedSession}`
-        : 'session stopped';
-      this.parts.log.info({ session: session?.encodedSession, date: session?.datePrefix }, what);
-    }
     try {
       await this.parts.volume.writeText(this.parts.layout.sessionFile, `${text}\n`);
       this.written = text;
       this.problem = null;
     } catch (error) {
-      this.problem = `The active session could not be kept on the volume, so it would be lost with the data of Redis: ${messageOf(error)}`;
+      this.problem = `the active session could not be kept on the volume, so it would be lost with the data of Redis: ${messageOf(error)}`;
     }
   }
 
   /** Makes the session on the volume active again. @returns its key, or null where there was none to restore */
   async restore(): Promise<string | null> {
-    this.written = null;
-    const text = await this.parts.volume.readText(this.parts.layout.sessionFile);
-    const kept = text === null ? null : parse(text);
+    const kept = this.written === null ? null : parse(this.written);
     if (!kept?.enabled || typeof kept.date_prefix !== 'string' || typeof kept.encoded_session !== 'string')
       return null;
     if (!isDatePrefix(kept.date_prefix) || !isEncodedSession(kept.encoded_session)) return null;
@@ -52,11 +53,24 @@ export class SessionFile {
     });
     return restored ? `${kept.date_prefix}/${kept.encoded_session}` : null;
   }
+
+  private tell(text: string, { enabled, session }: Watch): void {
+    if (text === this.told) return;
+    const first = this.told === null;
+    this.told = text;
+    if (session)
+      this.parts.log.info(
+        { session: session.encodedSession, date: session.datePrefix },
+        `session started: ${session.datePrefix}/${session.encodedSession}`,
+      );
+    else if (!enabled && !first) this.parts.log.info('session stopped');
+  }
 }
 
 function parse(text: string): Record<string, unknown> | null {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }

@@ -19,10 +19,21 @@ export interface SessionFolder {
   readonly others: string[];
 }
 
-/** Walks `<root>/<date>/<encoded_session>/`, oldest day first. Entries that are no session's are passed over. @throws VolumeError */
-export async function walkSessions(volume: Volume, root: string): Promise<SessionFolder[]> {
+/** A root with its sessions' folders. */
+export interface WalkedRoot {
+  readonly path: string;
+  /** Oldest day first. */
+  readonly folders: SessionFolder[];
+  /** Dot names directly in the root. */
+  readonly dotNames: string[];
+}
+
+/** Walks `<root>/<date>/<encoded_session>/`. Entries that are no session's are passed over. @throws VolumeError */
+export async function walkSessions(volume: Volume, root: string): Promise<WalkedRoot> {
   const folders: SessionFolder[] = [];
-  for (const date of (await folderNames(volume, root)).filter(isDatePrefix).sort()) {
+  const dotNames: string[] = [];
+  const dates = await folderNames(volume, root, (name) => name.startsWith('.') && dotNames.push(name));
+  for (const date of dates.filter(isDatePrefix).sort()) {
     for (const encoded of (await folderNames(volume, `${root}/${date}`)).filter(isEncodedSession).sort()) {
       const folder: SessionFolder = {
         session: { datePrefix: date, encodedSession: encoded },
@@ -39,13 +50,19 @@ export async function walkSessions(volume: Volume, root: string): Promise<Sessio
       folders.push(folder);
     }
   }
-  return folders;
+  return { path: root, folders, dotNames };
 }
 
-async function folderNames(volume: Volume, path: string): Promise<string[]> {
+async function folderNames(
+  volume: Volume,
+  path: string,
+  other: (name: string) => void = () => undefined,
+): Promise<string[]> {
   const names: string[] = [];
-  await listed(volume, path, (name, _plain, folder) => {
-    if (folder) names.push(name);
+  await listed(volume, path, (name, plain, folder) => {
+    // NFS may not tell what an entry is; listing it will
+    if (folder || (plain === 'unknown' && !name.startsWith('.'))) names.push(name);
+    else other(name);
   });
   return names;
 }
@@ -53,15 +70,18 @@ async function folderNames(volume: Volume, path: string): Promise<string[]> {
 async function listed(
   volume: Volume,
   path: string,
-  each: (name: string, plain: boolean, folder: boolean) => void,
+  each: (name: string, plain: boolean | 'unknown', folder: boolean) => void,
 ): Promise<void> {
   try {
     await volume.list(path, (entries) => {
-      for (const { name, kind } of entries)
-        if (name !== null) each(name, kind === 'file' || kind === 'unknown', kind === 'directory');
+      for (const { name, kind } of entries) {
+        const plain = kind === 'unknown' ? 'unknown' : kind === 'file';
+        // what is no UTF-8 was never put here by Sluice, and keeps its folder from being removed
+        each(name ?? '.', plain, kind === 'directory');
+      }
     });
   } catch (error) {
-    // a folder that another process has just removed
-    if (!(error instanceof VolumeError && error.code === 'ENOENT')) throw error;
+    // a folder that another process has just removed, or no folder
+    if (!(error instanceof VolumeError && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))) throw error;
   }
 }

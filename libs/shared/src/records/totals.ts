@@ -26,8 +26,16 @@ export async function knownVolume(redis: Redis, prefix: string): Promise<string 
   return redis.get(`${prefix}:volume`);
 }
 
-/** Remembers the volume's id, unless one is known. @returns the id that is known now. */
-export async function rememberVolume(redis: Redis, prefix: string, id: string): Promise<string> {
-  await redis.setnx(`${prefix}:volume`, id);
-  return (await redis.get(`${prefix}:volume`)) ?? id;
+/**
+ * Remembers the volume's id, unless one is known.
+ *
+ * @returns the id that is known now, and whether none was known before: then Redis is new, or has lost its data
+ */
+export async function rememberVolume(
+  redis: Redis,
+  prefix: string,
+  id: string,
+): Promise<{ id: string; first: boolean }> {
+  const first = (await redis.setnx(`${prefix}:volume`, id)) === 1;
+  return { id: (await redis.get(`${prefix}:volume`)) ?? id, first };
 }

@@ -1,0 +1,67 @@
+import { isReserved, type FileKind } from '@app/shared/domain';
+import type { Entries } from './entries.js';
+import type { ScannerParts } from './parts.js';
+import type { ScanMemory } from './scan-memory.js';
+import type { Smallest } from './smallest.js';
+
+/** Names of one listing that are remembered for more than a count. */
+const REMEMBERED = 1_000;
+
+/** What a listing of the drop folder found beside the window's names. */
+export interface Listing {
+  /** Entries in the folder. */
+  readonly seen: number;
+  /** Names that are with the queue already. */
+  readonly enqueued: ReadonlySet<string>;
+  /** Names of which a file stands in a session's folder; the first of them. */
+  readonly standing: readonly string[];
+  /** How many of those there are. */
+  readonly standingCount: number;
+}
+
+/**
+ * Lists the drop folder, a slice at a time: what is never taken is counted with its reason, what is with the queue or
+ * has a namesake in a session's folder is set apart, and the rest is offered to the window.
+ *
+ * @throws VolumeError
+ */
+export async function listDropFolder(
+  parts: ScannerParts,
+  memory: ScanMemory,
+  window: Smallest,
+  entries: Entries,
+): Promise<Listing> {
+  const enqueued = new Set<string>();
+  const standing: string[] = [];
+  const ownNames: string[] = [];
+  let [seen, standingCount] = [0, 0];
+  const sort = (name: string, kind: FileKind): void => {
+    if (name.startsWith('.')) {
+      entries.note(name, 'ignored', 'ignored: its name begins with a dot');
+      if (isReserved(name) && ownNames.length < REMEMBERED) ownNames.push(name);
+    } else if (kind !== 'file' && kind !== 'unknown') entries.note(name, 'ignored', ignoredKind(kind));
+    else if (parts.rules.ignored(name))
+      entries.note(name, 'ignored', 'ignored: APP_IGNORE_PATTERNS lists it');
+    else if (memory.standing.has(name)) {
+      standingCount += 1;
+      if (standing.length < REMEMBERED) standing.push(name);
+    } else if (memory.enqueued.has(name)) enqueued.add(name);
+    else window.offer(name);
+  };
+  await parts.volume.list(parts.layout.roots.incoming, (slice) => {
+    seen += slice.length;
+    for (const { name, raw, kind } of slice) {
+      if (name !== null) sort(name, kind);
+      else entries.note(raw?.toString('utf8') ?? '\ufffd', 'ignored', 'ignored: its name is not valid UTF-8');
+    }
+  });
+  memory.ownNames = ownNames;
+  return { seen, enqueued, standing, standingCount };
+}
+
+/** Why an entry of this kind is not taken. */
+export function ignoredKind(kind: FileKind): string {
+  return kind === 'directory'
+    ? 'ignored: it is a folder; only files directly in the drop folder are taken'
+    : `ignored: it is a ${kind}, not a plain file`;
+}

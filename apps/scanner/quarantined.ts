@@ -1,0 +1,95 @@
+import { blobName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
+import { readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
+import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
+import { isOld } from './left-overs.js';
+import { mustLead, type ScannerParts } from './parts.js';
+import type { Standing } from './scan-memory.js';
+import type { SessionFolder } from './walk.js';
+
+const UNKNOWN: QuarantineReason = {
+  code: 'Unknown',
+  message: 'no reason is recorded',
+  attempts: 0,
+  first_attempt_at: null,
+  last_attempt_at: null,
+};
+
+/**
+ * Makes every quarantined file stand as failed again whose job is gone. BullMQ cannot create a failed job: one with a
+ * mark is added, and an uploader fails it with the stored reason, uncounted.
+ *
+ * @throws VolumeError; LeaseLost
+ */
+export async function showQuarantined(
+  parts: ScannerParts,
+  folders: readonly SessionFolder[],
+  standing: ReadonlyMap<string, Standing>,
+  hands: ReadonlySet<string>,
+): Promise<void> {
+  const quarantined = firstOfEachName(folders).filter(
+    ({ session, filename }) =>
+      standing.get(filename)?.place !== 'processing' && !hands.has(blobName(session, filename)),
+  );
+  const states = await parts.states(quarantined.map(({ filename }) => jobId(filename)));
+  const without = quarantined.flatMap((file, i) =>
+    states[i] === 'missing' || states[i] === 'completed'
+      ? [{ ...file, ended: states[i] === 'completed' }]
+      : [],
+  );
+  const found = await confirmed(parts, without, ({ session, filename }) =>
+    parts.layout.failed(session, filename),
+  );
+  if (found.length === 0) return;
+  const jobs: UploadPayload[] = [];
+  for (const file of found) {
+    const { session, filename, look, ended } = file;
+    const reason = await reasonOf(parts, session, filename);
+    mustLead(parts);
+    await parts.moves.quarantined(
+      { session, filename, size: look.size },
+      { why: failedAfter(reason), attempts: reason.attempts, code: reason.code, count: false },
+    );
+    if (ended) await parts.queue.remove(jobId(filename));
+    jobs.push({ ...payloadOf(file), quarantined: reason });
+  }
+  await addJobs(parts, jobs);
+  parts.log.info(
+    { files: jobs.length, first: jobs[0]?.filename },
+    `recovery found ${jobs.length} quarantined file${jobs.length === 1 ? '' : 's'}`,
+  );
+}
+
+async function reasonOf(
+  parts: ScannerParts,
+  session: SessionRef,
+  filename: string,
+): Promise<QuarantineReason> {
+  const text = await parts.volume.readText(parts.layout.reason(session, filename));
+  try {
+    return readReason(text === null ? null : JSON.parse(text)) ?? UNKNOWN;
+  } catch {
+    return UNKNOWN;
+  }
+}
+
+function failedAfter({ attempts, code, message }: QuarantineReason): string {
+  const times = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  return `failed after ${times}: ${message.includes(code) ? message : `${code}: ${message}`}`;
+}
+
+/** Removes reasons whose file was removed or brought back. @throws VolumeError; LeaseLost */
+export async function removeOrphanReasons(
+  parts: ScannerParts,
+  folders: readonly SessionFolder[],
+): Promise<void> {
+  for (const { path, files, others } of folders) {
+    const wanted = new Set(files.map(reasonFileName));
+    for (const entry of others) {
+      if (!entry.endsWith('.error.json') || wanted.has(entry)) continue;
+      // a reason is written before its file moves: only an old one has lost it
+      if (!(await isOld(parts, `${path}/${entry}`))) continue;
+      mustLead(parts);
+      await parts.volume.unlink(`${path}/${entry}`);
+    }
+  }
+}

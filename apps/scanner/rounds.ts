@@ -1,0 +1,153 @@
+import { memoryProblem, readRedisMemory } from '@app/shared/redis';
+import { sessionKey } from '@app/shared/domain';
+import type { ScannerParts } from './parts.js';
+import { recover, RecoveryMemory } from './recover.js';
+import { ScanMemory } from './scan-memory.js';
+import { scanOnce, type Scanned } from './scan-once.js';
+import { SessionFile } from './session-file.js';
+import { checkVolume, proveVolume } from './volume-identity.js';
+
+/** How often the memory of Redis is looked at; milliseconds. */
+const REDIS_MEMORY_MS = 10_000;
+/** How often old records are trimmed; milliseconds. */
+const TRIM_MS = 60_000;
+/** How long the sentence about lost data stays; milliseconds. */
+const LOST_SHOWN_MS = 24 * 3600_000;
+
+/** What one round did. */
+export interface Round {
+  readonly scanned: Scanned;
+  /** Duration of the scan in milliseconds. */
+  readonly ms: number;
+}
+
+/** What the leader does in each round, in order: the right volume, what was lost, what was left, what is new. */
+export class Rounds {
+  /** The id of the volume; null before it is proved, and while it is the wrong one. */
+  volumeId: string | null = null;
+  private proved = false;
+  /** Whether Redis has to be asked for a session, and whether it is known to have lost its data. */
+  private doubt: { readonly lost: boolean } | null = null;
+  private lost: { readonly sentence: string; readonly at: number; readonly session: string | null } | null =
+    null;
+  private readonly memory = new ScanMemory();
+  private readonly recovery = new RecoveryMemory();
+  private readonly sessionFile: SessionFile;
+  private recoverAt = 0;
+  private redisMemoryAt = 0;
+  private trimAt = 0;
+  private redisProblem: string | null = null;
+  private scanProblem: string | null = null;
+  private recoveryProblems: readonly string[] = [];
+
+  constructor(
+    private readonly parts: ScannerParts,
+    private readonly recoveryIntervalMs: number,
+  ) {
+    this.sessionFile = new SessionFile(parts);
+  }
+
+  /** Forgets everything: this scanner has just taken the lead. */
+  forget(): void {
+    this.proved = false;
+    this.forgetFiles();
+  }
+
+  /** The volume seems to be the wrong one. */
+  doubtVolume(): void {
+    this.volumeId = null;
+  }
+
+  /** Sentences for `problems`. */
+  problems(): string[] {
+    const shown = this.lost && this.parts.now() - this.lost.at < LOST_SHOWN_MS;
+    return [
+      this.redisProblem,
+      this.sessionFile.problem,
+      this.scanProblem,
+      ...this.recoveryProblems,
+      shown ? this.lost?.sentence : null,
+    ].filter((sentence): sentence is string => typeof sentence === 'string');
+  }
+
+  /**
+   * One round.
+   *
+   * @throws VolumeError, WrongVolume; StartupError where the settings are wrong; LeaseLost
+   */
+  async round(): Promise<Round> {
+    const { parts, memory } = this;
+    await this.checkRedisMemory();
+    await this.checkVolume();
+    if (this.doubt) {
+      this.forgetFiles();
+      await this.restoreSession(this.doubt.lost);
+      this.doubt = null;
+    }
+    await this.recoverNowAndThen();
+    const watch = (await parts.sessions.watch()) ?? { enabled: false, session: null };
+    if (this.lost && this.lost.session !== (watch.session && sessionKey(watch.session))) this.lost = null;
+    await this.sessionFile.keep(watch);
+    const began = performance.now();
+    const scanned = await scanOnce(parts, memory, watch);
+    this.scanProblem = scanned.problem;
+    return { scanned, ms: performance.now() - began };
+  }
+
+  private forgetFiles(): void {
+    this.memory.clear();
+    this.recovery.clear();
+    this.recoverAt = 0;
+  }
+
+  private async checkVolume(): Promise<void> {
+    const fresh = !this.proved;
+    const { id, forgotten } = fresh ? await proveVolume(this.parts) : await checkVolume(this.parts);
+    // kept until it is dealt with: the next check finds the id in Redis again
+    if (fresh || forgotten) this.doubt = { lost: forgotten || (this.doubt?.lost ?? false) };
+    if (fresh) await this.sessionFile.load();
+    this.volumeId = id;
+    this.proved = true;
+  }
+
+  /** Where Redis knows no session at all, it is new or has lost its data, and the volume knows better. */
+  private async restoreSession(lost: boolean): Promise<void> {
+    const { parts } = this;
+    const known = await parts.sessions.watch();
+    const restored = known === null ? await this.sessionFile.restore() : null;
+    if (!lost && restored === null) return;
+    const at = parts.now();
+    const session = restored ?? (known?.session ? sessionKey(known.session) : null);
+    const what =
+      restored !== null
+        ? `the session ${restored} was restored from the volume`
+        : session !== null
+          ? `the session ${session} has been started since`
+          : 'no session was active';
+    const sentence = `Redis lost its data at ${new Date(at).toISOString()} or before; ${what}, counters began again`;
+    this.lost = { at, session, sentence };
+    parts.log.warn(sentence);
+  }
+
+  private async recoverNowAndThen(): Promise<void> {
+    const { parts, memory } = this;
+    if (parts.now() >= this.recoverAt) {
+      const first = this.recoverAt === 0;
+      const { standing, problems } = await recover(parts, this.recovery, memory.ownNames);
+      memory.standing = standing;
+      this.recoveryProblems = problems;
+      if (first) await memory.learn(parts);
+      this.recoverAt = parts.now() + this.recoveryIntervalMs;
+    }
+    if (parts.now() >= this.trimAt) {
+      await parts.trim.pass(parts.now() - parts.rules.historyMs);
+      this.trimAt = parts.now() + TRIM_MS;
+    }
+  }
+
+  private async checkRedisMemory(): Promise<void> {
+    if (this.parts.now() < this.redisMemoryAt) return;
+    this.redisMemoryAt = this.parts.now() + REDIS_MEMORY_MS;
+    this.redisProblem = memoryProblem(await readRedisMemory(this.parts.redis));
+  }
+}

@@ -1,0 +1,64 @@
+import { sessionKey, type Observation } from '@app/shared/domain';
+import { readPayload } from '@app/shared/queue';
+import { Shown } from './entries.js';
+import type { ScannerParts } from './parts.js';
+
+/** Jobs read per call when a scanner takes the lead. */
+const PAGE = 1_000;
+
+/** A file that was handed to the queue and still stands in the drop folder. */
+export interface Enqueued {
+  /** The session's key. */
+  readonly session: string;
+  /** The later of its times, milliseconds since 1970; null where it was not looked at. */
+  readonly newestMs: number | null;
+  /** Whether its job was seen active, delayed or failed in the last scan, so that the name here may be a new drop. */
+  underWay: boolean;
+}
+
+/** A file that stands in a session's folder. */
+export interface Standing {
+  readonly place: 'processing' | 'failed';
+  /** Below that root: `<date>/<encoded_session>/<filename>`. */
+  readonly path: string;
+}
+
+/** What the scanner remembers between two scans; a cache, checked against Redis and the volume in each. */
+export class ScanMemory {
+  /** Files handed to the queue, by name. */
+  readonly enqueued = new Map<string, Enqueued>();
+  /** The last look at each file of the window. */
+  observations: ReadonlyMap<string, Observation> = new Map();
+  /** Files under `.processing` and `.failed`, by name, as the last recovery found them: a new one of that name is held. */
+  standing = new Map<string, Standing>();
+  /** Sluice's own short-lived names that a scan saw in the drop folder. */
+  ownNames: readonly string[] = [];
+  readonly shown = new Shown();
+
+  /** Forgets everything: Redis lost its data, or another scanner led in between. */
+  clear(): void {
+    this.enqueued.clear();
+    this.observations = new Map();
+    this.standing.clear();
+    this.ownNames = [];
+    this.shown.clear();
+  }
+
+  /** Learns which files the queue has already, once, when a scanner takes the lead. */
+  async learn(parts: ScannerParts): Promise<void> {
+    for (const type of ['waiting', 'delayed', 'active', 'prioritized'] as const)
+      for (let at = 0; ; at += PAGE) {
+        const jobs = await parts.queue.getJobs([type], at, at + PAGE - 1, true);
+        for (const job of jobs) {
+          const payload = readPayload(job.id, job.data);
+          if (typeof payload !== 'string' && !payload.quarantined)
+            this.enqueued.set(payload.filename, {
+              session: sessionKey(payload.session),
+              newestMs: null,
+              underWay: false,
+            });
+        }
+        if (jobs.length < PAGE) break;
+      }
+  }
+}

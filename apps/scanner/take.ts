@@ -1,0 +1,132 @@
+import { jobId, sessionKey, type FileLook } from '@app/shared/domain';
+import { uploadJob } from '@app/shared/queue';
+import type { Watch } from '@app/shared/records';
+import type { Entries } from './entries.js';
+import { QUARANTINED, UNDER_WAY } from './held.js';
+import { lookAnewAtMany } from './looks.js';
+import { LeaseLost, mustLead, type ScannerParts } from './parts.js';
+import type { ScanMemory } from './scan-memory.js';
+
+/** Files enqueued per round trip. */
+const BATCH = 500;
+
+/** A file at rest. */
+export interface Taker {
+  readonly name: string;
+  readonly look: FileLook;
+}
+
+/** The session that files go to. */
+type Session = NonNullable<Watch['session']>;
+
+/** How many files were handed over, and how many could not be opened. */
+export interface Taken {
+  readonly enqueued: number;
+  readonly unreadable: readonly string[];
+}
+
+/**
+ * Hands files at rest to the queue, at most `room` of them: those whose name is free, and that a look past the caches
+ * of NFS confirms.
+ *
+ * @throws VolumeError where no file could be opened; LeaseLost
+ */
+export async function take(
+  parts: ScannerParts,
+  memory: ScanMemory,
+  takers: readonly Taker[],
+  room: number,
+  session: Session,
+  entries: Entries,
+): Promise<Taken> {
+  const free = await freeNames(parts, takers, entries);
+  for (const { name, look } of free.slice(room))
+    entries.note(name, 'settling', 'settling: at rest, and waits for room in the queue', { size: look.size });
+  const unreadable: string[] = [];
+  let enqueued = 0;
+  for (let at = 0; at < Math.min(room, free.length); at += BATCH) {
+    const batch = free.slice(at, Math.min(room, at + BATCH));
+    const confirmed = await confirm(parts, batch, entries, unreadable);
+    await enqueue(parts, memory, confirmed, session);
+    enqueued += confirmed.length;
+  }
+  return { enqueued, unreadable };
+}
+
+/** Those whose name no job has. */
+async function freeNames(
+  parts: ScannerParts,
+  takers: readonly Taker[],
+  entries: Entries,
+): Promise<(Taker & { ended: boolean })[]> {
+  const states = await parts.states(takers.map(({ name }) => jobId(name)));
+  return takers.flatMap((taker, i) => {
+    const state = states[i];
+    if (state === 'missing' || state === 'completed') return [{ ...taker, ended: state === 'completed' }];
+    const why = state === 'failed' ? QUARANTINED : UNDER_WAY;
+    entries.note(taker.name, 'held', why, { size: taker.look.size });
+    return [];
+  });
+}
+
+async function confirm(
+  parts: ScannerParts,
+  batch: readonly (Taker & { ended: boolean })[],
+  entries: Entries,
+  unreadable: string[],
+): Promise<Taker[]> {
+  const paths = batch.map(({ name }) => parts.layout.incoming(name));
+  const looks = await lookAnewAtMany(parts.volume, paths);
+  const errors = looks.filter((look) => look instanceof Error);
+  const outage = errors.find((error) => error.disposition === 'outage');
+  if (outage && errors.length === looks.length) throw outage;
+  const confirmed: Taker[] = [];
+  for (const [i, { name, look, ended }] of batch.entries()) {
+    const anew = looks[i];
+    if (!anew) continue;
+    if (anew instanceof Error) {
+      unreadable.push(name);
+      entries.note(name, 'settling', `settling: it cannot be opened: ${anew.code}`, { size: look.size });
+    } else if (anew.kind === 'file' && anew.size === look.size && anew.mtimeNs === look.mtimeNs) {
+      // the last ones are kept for inspection, and would make this one vanish
+      if (ended) await parts.queue.remove(jobId(name));
+      confirmed.push({ name, look });
+    } else entries.note(name, 'settling', 'settling: it changed since the last look', { size: look.size });
+  }
+  return confirmed;
+}
+
+async function enqueue(
+  parts: ScannerParts,
+  memory: ScanMemory,
+  files: readonly Taker[],
+  session: Session,
+): Promise<void> {
+  if (files.length === 0) return;
+  mustLead(parts);
+  const recorded = await parts.moves.queued(
+    files.map(({ name, look }) => ({ session, filename: name, size: look.size })),
+    parts.pod,
+  );
+  if (!recorded) throw new LeaseLost();
+  const key = sessionKey(session);
+  // remembered before: if adding fails half-way, the next scan finds out which jobs are missing
+  for (const { name, look } of files)
+    memory.enqueued.set(name, { session: key, newestMs: newestMs(look), underWay: false });
+  await parts.queue.addBulk(
+    files.map(({ name, look }) =>
+      uploadJob({
+        date_prefix: session.datePrefix,
+        encoded_session: session.encodedSession,
+        filename: name,
+        size: look.size,
+        mtime_ns: String(look.mtimeNs),
+      }),
+    ),
+  );
+}
+
+/** The later of a file's times, milliseconds since 1970. */
+export function newestMs({ mtimeNs, ctimeNs }: Pick<FileLook, 'mtimeNs' | 'ctimeNs'>): number {
+  return Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n);
+}

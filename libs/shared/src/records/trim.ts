@@ -1,0 +1,62 @@
+import type { Redis } from 'ioredis';
+import { recordScript } from './lua.js';
+
+/** Records looked at per call: a script holds up everybody else. */
+const FILES = 500;
+const SESSIONS = 200;
+
+const TRIM = `
+local cutoff, files, sessions, offset = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local trimmed = 0
+for _, id in ipairs(redis.call('ZRANGE', P .. ':files:done', 0, files - 1)) do
+  local h = redis.call('HMGET', fkey(id), 'session', 'filename', 'finished_at')
+  if not h[1] then redis.call('ZREM', P .. ':files:done', id)
+  elseif (tonumber(h[3]) or 0) < cutoff then
+    redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
+    drop_record(id, h[1], h[2], 'done')
+    trimmed = trimmed + 1
+  end
+end
+local keys = redis.call('ZRANGEBYSCORE', P .. ':sessions', '-inf', '(' .. ARGV[1], 'LIMIT', offset, sessions)
+local kept = 0
+for _, s in ipairs(keys) do
+  local k = skey(s)
+  local finished = tonumber(redis.call('HGET', k, 'finished_at') or '')
+  local empty = finished ~= nil and finished < cutoff
+  for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
+    if redis.call('ZCARD', k .. ':files:' .. state) > 0 then empty = false end
+  end
+  local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
+  if empty and not (watch[1] == '1' and watch[2] == s) then
+    redis.call('DEL', k)
+    redis.call('ZREM', P .. ':sessions', s)
+    redis.call('SREM', P .. ':finished', s)
+    trimmed = trimmed + 1
+  else kept = kept + 1 end
+end
+local next_offset = 0
+if #keys == sessions then next_offset = offset + kept end
+return {trimmed, next_offset}`;
+
+/** Removes old records of done files and old finished sessions; counters and quarantined files stay. */
+export class Trim {
+  private readonly script;
+  private offset = 0;
+
+  constructor(redis: Redis, prefix: string) {
+    this.script = recordScript(redis, prefix, 'sluiceTrim', TRIM);
+  }
+
+  /**
+   * Removes some of what finished before a moment; repeat it now and then. A session goes once its last record has.
+   *
+   * @param cutoff milliseconds since 1970
+   * @returns how many files and sessions went
+   */
+  async pass(cutoff: number): Promise<number> {
+    const answer = await this.script(Math.floor(cutoff), FILES, SESSIONS, this.offset);
+    const [trimmed, offset] = answer as [number, number];
+    this.offset = offset;
+    return trimmed;
+  }
+}
