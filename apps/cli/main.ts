@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '@app/shared/domain';
+// the whole room would load Nest, which takes longer than any of the commands
+// eslint-disable-next-line no-restricted-imports
+import { VERSION } from '@app/shared/runtime/version';
 import { registerCanary } from './canary/index.js';
 import { Refused, Unreachable, WrongUsage } from './client.js';
 import { registerFiles } from './commands/files.js';
@@ -10,9 +13,6 @@ import { registerStart } from './commands/start.js';
 import { registerStatus } from './commands/status.js';
 import { registerWatch } from './commands/watch.js';
 import { escaped } from './print.js';
-
-/** The version of the package; read at start, so that a build needs no copy of it. */
-import { VERSION } from '@app/shared/runtime/version';
 
 const program = new Command('sluice')
   .description('See and steer a running Sluice through its REST API.')
