@@ -2,13 +2,20 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type Request, type Response } from 'express';
-import { messageOf } from '@app/shared/domain';
+import { jobId, messageOf } from '@app/shared/domain';
 import type { UploadPayload, UploadQueue } from '@app/shared/queue';
 import { sendProblem } from '../problems/problem.js';
 import type { RedisGate } from '../redis-gate.js';
 
 /** Where Bull Board stands. */
 export const BOARD_PATH = '/admin/queues';
+
+/** Finds a job also by its decoded id: the links of Bull Board's page lose one percent-encoding on their way. */
+class UploadAdapter extends BullMQAdapter {
+  override async getJob(id: string): ReturnType<BullMQAdapter['getJob']> {
+    return (await super.getJob(id)) ?? (id.startsWith('f-') ? super.getJob(jobId(id.slice(2))) : undefined);
+  }
+}
 
 /**
  * Bull Board over the upload queue. What it does to jobs never touches files: uploaders and recovery see to those.
@@ -22,7 +29,7 @@ export function uploadBoard(queue: UploadQueue, gate: RedisGate, ping: () => Pro
     // what is done has no source to run again with
     allowCompletedRetries: false,
   };
-  const adapter = new BullMQAdapter(queue, options);
+  const adapter = new UploadAdapter(queue, options);
   adapter.setFormatter('name', (job: { data?: Partial<UploadPayload> }) => {
     const { filename, date_prefix, encoded_session } = job.data ?? {};
     if (filename === undefined) return 'upload';

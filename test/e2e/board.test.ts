@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { chromium, type Page } from 'playwright-core';
+import { jobId } from '@app/shared/domain';
+import { until, World } from '../support/index.js';
+
+const ARTIFACTS = resolve(process.cwd(), 'artifacts');
+/** Two have names that a browser's address would take apart. */
+const POISON = ['poison-1.bin', 'poison #2?+é.bin', 'poison 100%.bin'];
+const TOKEN = 'a-token-of-this-test';
+
+/** A page in Debian's Chromium that may reach this machine alone; what its console complains of is kept. */
+async function openPage(t: TestContext): Promise<{ page: Page; complaints: string[] }> {
+  mkdirSync(ARTIFACTS, { recursive: true });
+  const home = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-dev-shm-usage',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+    ],
+    env: { PATH: process.env.PATH ?? '', HOME: home },
+  });
+  t.after(async () => {
+    await browser.close();
+    rmSync(home, { recursive: true, force: true });
+  });
+  const context = await browser.newContext({
+    viewport: { width: 1400, height: 900 },
+    httpCredentials: { username: 'me', password: TOKEN },
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  return { page, complaints };
+}
+
+const shot = (page: Page, name: string) => page.screenshot({ path: join(ARTIFACTS, `${name}.png`) });
+
+test('three poison files stand in Bull Board with their reason, and Retry all there brings them through', async (t) => {
+  const world = await World.make(t, {
+    proxy: true,
+    env: { APP_MAX_ATTEMPTS: '2', APP_API_TOKEN: TOKEN },
+  });
+  const { page, complaints } = await openPage(t);
+  const base = `http://127.0.0.1:${world.app('api').port}`;
+  const authorization = `Bearer ${TOKEN}`;
+  const ask = async (path: string, method = 'GET') => {
+    const answer = await fetch(`${base}${path}`, { method, headers: { authorization } });
+    return (await answer.json()) as any;
+  };
+  world.proxy!.rules = [
+    {
+      match: (request) => request.method === 'PUT' && /poison/.test(request.url ?? ''),
+      fault: { kind: 'status', status: 400, code: 'InvalidInput' },
+    },
+  ];
+  await ask('/v1/watch/start', 'POST');
+  for (const name of POISON) world.drop(name, 1000);
+  for (let i = 0; i < 6; i++) world.drop(`good-${i}.bin`, 100_000 + i);
+  await until('the good pass by and the three are quarantined', async () => {
+    const status = await ask('/v1/status');
+    return status.processed_ok === 6 && status.queue.failed === 3 && status;
+  });
+  const status = await ask('/v1/status');
+  assert.equal(status.processed_err, 3);
+  assert.match(status.last_error, /poison.*InvalidInput/);
+  assert.equal((await ask('/v1/files?state=failed')).items.length, 3);
+  assert.equal(world.filesIn(world.failed).filter((name) => name.endsWith('.bin')).length, 3);
+
+  await page.goto(`${base}/admin/queues/queue/upload?status=failed`);
+  await page.getByText(POISON[1]!).first().waitFor();
+  await page
+    .getByText(/failed after .*InvalidInput/)
+    .first()
+    .waitFor();
+  await shot(page, 'board-failed');
+  await page
+    .getByRole('link', { name: jobId(POISON[1]!) })
+    .first()
+    .click();
+  await page.waitForURL(/upload\/f-poison/);
+  await page.getByText('Logs', { exact: true }).first().click();
+  await page
+    .getByText(/quarantined: failed after/)
+    .first()
+    .waitFor();
+  await shot(page, 'board-job');
+
+  world.proxy!.pass();
+  await page.goto(`${base}/admin/queues/queue/upload?status=failed`);
+  await page.getByText(POISON[1]!).first().waitFor();
+  await page.getByRole('button', { name: /retry all/i }).click();
+  await until('a question is asked, or all are retried', async () => {
+    const confirm = page.getByRole('button', { name: /^(confirm|yes|ok)/i });
+    if (await confirm.isVisible()) await confirm.click();
+    const { processed_ok, queue } = await ask('/v1/status');
+    return processed_ok === 9 && queue.failed === 0;
+  });
+  await until('the quarantine is empty', () => world.filesIn(world.failed).length === 0);
+  assert.equal((await world.blobs()).size, 9);
+  await page.goto(`${base}/admin/queues/queue/upload?status=completed`);
+  await page.getByText(POISON[1]!).first().waitFor();
+  await shot(page, 'board-completed');
+  assert.deepEqual(serious(complaints), []);
+});
+
+test('Swagger shows every operation, with schemas and examples, and can be tried from the page', async (t) => {
+  const world = await World.make(t, { start: ['api'], env: { APP_API_TOKEN: TOKEN } });
+  const { page, complaints } = await openPage(t);
+  const base = `http://127.0.0.1:${world.app('api').port}`;
+  await page.goto(`${base}/docs`);
+  for (const path of [
+    '/v1/watch/start',
+    '/v1/watch/stop',
+    '/v1/status',
+    '/v1/sessions',
+    '/v1/files/retry',
+    '/v1/events',
+    '/healthz',
+  ])
+    await page.locator(`[data-path="${path}"]`).first().waitFor();
+  await shot(page, 'swagger');
+  const start = page.locator('.opblock', { has: page.locator('[data-path="/v1/watch/start"]') });
+  await start.locator('.opblock-summary-control').click();
+  await start.getByRole('button', { name: 'Try it out' }).click();
+  await start.locator('textarea').first().fill('{"session_name": "from the page"}');
+  await start.getByRole('button', { name: 'Execute' }).click();
+  await start.getByText('from%20the%20page').first().waitFor();
+  await start.scrollIntoViewIfNeeded();
+  await shot(page, 'swagger-start');
+  assert.deepEqual(serious(complaints), []);
+});
+
+/** Bull Board asks for a font at Google's, which is only cosmetic. */
+function serious(complaints: readonly string[]): string[] {
+  return complaints.filter((text) => !/fonts\.(googleapis|gstatic)\.com|ERR_NAME_NOT_RESOLVED/.test(text));
+}
