@@ -81,7 +81,7 @@ export async function startUploader(
   const pauseOrResume = (): void => {
     if (!processor || stopping) return;
     const well = (gate?.open ?? false) && watch.trouble === null;
-    if (well && processor.worker.isPaused()) processor.worker.resume();
+    if (well && processor.worker.isPaused()) void processor.worker.resume();
     if (!well && !processor.worker.isPaused()) void processor.worker.pause(true);
   };
 

@@ -69,13 +69,13 @@ function corePipeline(pipeline: Pipeline): CorePipeline {
 function idleLimited(secure: boolean, sockets: number): HttpAgent {
   const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, timeout: IDLE_LIMIT_MS };
   const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
-  const connect = agent.createConnection.bind(agent) as (...args: unknown[]) => Duplex | null | undefined;
-  agent.createConnection = ((...args: unknown[]) => {
+  const connect: (...args: never[]) => Duplex | null | undefined = agent.createConnection.bind(agent);
+  agent.createConnection = (...args: never[]) => {
     const socket = connect(...args) as Socket | undefined;
     socket?.on('timeout', () =>
       socket.destroy(Object.assign(new Error('nothing moved on the connection'), { code: 'ETIMEDOUT' })),
     );
     return socket;
-  }) as typeof agent.createConnection;
+  };
   return agent;
 }

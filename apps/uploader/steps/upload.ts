@@ -172,9 +172,7 @@ async function sendMissing(
   );
   const results = await Promise.allSettled(senders);
   // those that were stopped say so too; the one that stopped them comes first
-  const errors = results.flatMap((result) =>
-    result.status === 'rejected' ? [result.reason as unknown] : [],
-  );
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   const cause = errors.find((error) => !(error instanceof Interrupted)) ?? errors[0];
   if (cause !== undefined) throw cause;
 }
