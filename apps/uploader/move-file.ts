@@ -8,7 +8,7 @@ import { upload } from './steps/upload.js';
 import { verify } from './steps/verify.js';
 
 /** How long a file that no reservation here can hold waits for another uploader; milliseconds, contract: within 30 s. */
-const NO_ROOM_DELAY_MS = 15_000;
+const NO_ROOM_DELAY_MS = 5_000;
 
 /** An outcome, and for a file that settles what its next look is compared with; for a done one its claim. */
 export interface Moved {

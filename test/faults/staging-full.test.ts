@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { until, World } from '../support/index.js';
+import { until, World, seen } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -41,6 +41,12 @@ test('a staging disk of 64 MiB: files wait for room, cost no attempt, and one th
   await world.done(7, 60_000);
   wanted.set(`${session}/a too large one`, large);
   assert.deepEqual(await world.blobs(), wanted);
+  seen(t, {
+    fault: 'a staging disk of 64 MiB',
+    injected: 'tmpfs',
+    promised: 'files wait for room; one too large does not block the rest',
+    files: 7,
+  });
 });
 
 test('somebody else fills the staging disk: files wait, and go on when there is room', async (t) => {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { Child, until, World, writeFileOf } from '../support/index.js';
+import { Child, until, World, writeFileOf, seen } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -81,6 +81,12 @@ test('the shared volume hangs: the api answers, staged files go up, scanner and 
   await world.done(2, 90_000);
   assert.deepEqual(await world.blobs(), wanted);
   assert.equal((await world.status()).processed_err, 0);
+  seen(t, {
+    fault: 'the shared volume hangs',
+    injected: 'SIGSTOP of a FUSE mount',
+    promised: 'the api answers, staged files go up, probes fail after the limit, all goes on',
+    files: 2,
+  });
 });
 
 test('the volume vanishes: an unmounted folder is not taken for one without files, and all goes on when it is back', async (t) => {
@@ -104,4 +110,10 @@ test('the volume vanishes: an unmounted folder is not taken for one without file
   await world.done(2, 90_000);
   assert.deepEqual(await world.blobs(), wanted);
   await until('no problem is left', async () => (await world.status()).problems.length === 0, 60_000);
+  seen(t, {
+    fault: 'the shared volume vanishes',
+    injected: 'SIGKILL and unmount of a FUSE mount',
+    promised: 'an empty folder is not taken for no files; goes on when it is back',
+    files: 2,
+  });
 });

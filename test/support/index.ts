@@ -6,3 +6,5 @@ export * from './services.js';
 export * from './tcp-proxy.js';
 export * from './until.js';
 export * from './world.js';
+export * from './chaos.js';
+export * from './seen.js';

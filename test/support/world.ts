@@ -18,7 +18,7 @@ export class App extends Child {
   constructor(
     readonly role: AppRole,
     readonly port: number,
-    env: Record<string, string>,
+    readonly env: Record<string, string>,
   ) {
     super(process.execPath, [resolve(__dirname, `../../apps/${role}/main.js`)], {
       PATH: process.env.PATH ?? '',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { until, World } from '../../support/index.js';
+import { until, World, seen } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -27,6 +27,12 @@ test('SIGTERM: what has not finished at the end of the grace time is handed back
   await world.done(1);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/large.bin`, md5]]));
   assert.ok(proxy.uploadedBytes - before <= 45 * MIB, 'it went on where it was');
+  seen(t, {
+    fault: 'a rollout in mid-upload',
+    injected: 'SIGTERM, grace time 1 s',
+    promised: 'handed back at once, no attempt counted, goes on elsewhere',
+    files: 1,
+  });
 });
 
 test('SIGTERM ends every app with code 0 and leaves nothing in staging', async (t) => {

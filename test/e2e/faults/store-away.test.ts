@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { pause, until, World, type Fault } from '../../support/index.js';
+import { pause, until, World, type Fault, seen } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 const AWAY: [string, Fault | 'refuse'][] = [
@@ -42,5 +42,11 @@ for (const [what, fault] of AWAY) {
     assert.equal(status.processed_err, 0);
     assert.equal(status.queue.failed, 0);
     await until('the problem is gone', async () => (await world.status()).problems.length === 0);
+    seen(t, {
+      fault: `the store ${what}`,
+      injected: 'a proxy before the store, for 8 s and more',
+      promised: 'uploads pause, nothing is counted or quarantined, all resumes by itself',
+      files: 7,
+    });
   });
 }

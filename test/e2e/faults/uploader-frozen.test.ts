@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { until, World } from '../../support/index.js';
+import { until, World, seen } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -41,4 +41,11 @@ test('an uploader is frozen longer than its lock, then wakes: neither a newer bl
   );
   assert.equal((await world.status()).processed_ok, 3);
   assert.deepEqual(world.filesIn(world.volume), []);
+  seen(t, {
+    fault: 'an uploader sleeps longer than its lock',
+    injected: 'SIGSTOP in mid-upload, SIGCONT after a newer file of its name went through',
+    promised: 'the newer content stays, no source is missing',
+    files: 3,
+    kills: 1,
+  });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { until, World } from '../../support/index.js';
+import { until, World, seen } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -19,11 +19,10 @@ test('an uploader is killed: another goes on within 30 s and does not send again
   proxy.bytesPerSecond = 0;
   await world.start('uploader');
   await until('another goes on', () => proxy.uploadedBytes > sentBefore + MIB || undefined, 30_000);
-  t.diagnostic(`went on after ${((Date.now() - killedAt) / 1000).toFixed(1)} s`);
+  const goesOnAfterS = (Date.now() - killedAt) / 1000;
   await world.done(1, 90_000);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/large.bin`, md5]]));
   const again = (proxy.uploadedBytes - size) / size;
-  t.diagnostic(`sent again: ${(100 * again).toFixed(1)} % of the file`);
   assert.ok(
     proxy.uploadedBytes - sentBefore < 0.55 * size,
     `${proxy.uploadedBytes - sentBefore} bytes were sent after the kill`,
@@ -32,6 +31,15 @@ test('an uploader is killed: another goes on within 30 s and does not send again
   assert.equal(status.processed_ok, 1);
   assert.equal(status.processed_err, 0);
   await until('nothing is left', () => world.filesIn(world.volume).length === 0);
+  seen(t, {
+    fault: 'an uploader is killed at 60 % of 320 MiB',
+    injected: 'SIGKILL',
+    promised: 'another goes on within 30 s and sends only what is missing',
+    files: 1,
+    kills: 1,
+    goesOnAfterS: goesOnAfterS,
+    sentAgainPercent: 100 * again,
+  });
 });
 
 test('a file that kills its uploader is tried alone and quarantined; its neighbours are not blamed', async (t) => {
@@ -73,4 +81,10 @@ test('a file that kills its uploader is tried alone and quarantined; its neighbo
   assert.equal(body.state, 'failed');
   assert.match(body.why, /KillsWorker/);
   assert.deepEqual(await world.blobs(), wanted);
+  seen(t, {
+    fault: 'a file kills its uploader',
+    injected: 'SIGKILL whenever its bytes are sent',
+    promised: 'tried alone, quarantined; its neighbours pass',
+    files: 3,
+  });
 });
