@@ -2,7 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
-import { Moves, Sessions } from '@app/shared/records';
+import { History, Moves, Sessions } from '@app/shared/records';
+import { jobStates } from '@app/shared/queue';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
@@ -17,6 +18,7 @@ import { BlockMemory } from './blob-store/block-memory.js';
 import { NoAccess, openBlobStore } from './blob-store/credentials.js';
 import { Hands } from './hands.js';
 import { UploaderMetrics } from './metrics.js';
+import { ManifestWriter } from './manifest.js';
 import { StoreGate } from './store-gate.js';
 import { UploadProcessor } from './upload.processor.js';
 import { UploaderModule } from './uploader.module.js';
@@ -75,6 +77,7 @@ export async function startUploader(
   let stopping = false;
   let processor: UploadProcessor | null = null;
   let gate: StoreGate | null = null;
+  let manifests: ManifestWriter | null = null;
   const watch = new VolumeWatch(volume, layout, pods, () => pauseOrResume());
 
   // files are begun only while both sides are there
@@ -194,6 +197,15 @@ export async function startUploader(
       log,
     });
     processor.start();
+    if (config.upload.writeManifest) {
+      manifests = new ManifestWriter(
+        sessions,
+        new History(redis, prefix, jobStates(redis, prefix)),
+        store,
+        log,
+      );
+      manifests.start();
+    }
     log.info({ staging: config.staging.root, concurrency: config.upload.concurrency }, 'taking files');
   };
   void begin().catch(fail);
@@ -205,7 +217,7 @@ export async function startUploader(
       watch.stop();
       gate?.stop();
       // the queue and its locks need Redis until the last file is handed back
-      await processor?.stop(config.shutdownGraceMs);
+      await Promise.all([processor?.stop(config.shutdownGraceMs), manifests?.stop()]);
       clearInterval(heartbeat);
       await Promise.race([
         pods.leave(pod.id).catch(() => undefined),

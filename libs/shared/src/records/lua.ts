@@ -12,6 +12,7 @@ import { bindScript, type Script } from '../redis/index.js';
  * - `:name:<filename>` zset of record ids
  * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id
  * - `:receipts:<blob>` hash: claim -> 1
+ * - `:finished` set of session keys that finished since their manifest was stored
  * - `:events` channel
  */
 const PRELUDE = `

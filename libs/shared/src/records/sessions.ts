@@ -132,6 +132,16 @@ export class Sessions {
     return rows.flatMap((row) => readSession(row, active) ?? []);
   }
 
+  /** Takes a session that has finished since, for its manifest; each finish is taken once. @returns its key, or null */
+  async takeFinished(): Promise<string | null> {
+    return this.redis.spop(`${this.prefix}:finished`);
+  }
+
+  /** Gives a session back whose manifest could not be stored. Safe to repeat. */
+  async putFinishedBack(key: string): Promise<void> {
+    await this.redis.sadd(`${this.prefix}:finished`, key);
+  }
+
   /** Remembers the blob prefix's URL that an uploader derived. Safe to repeat. */
   async setUrl(key: string, url: string): Promise<void> {
     await this.redis.hsetnx(`${this.prefix}:session:${key}`, 'url', url);
