@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a machine with Node and nothing else ready: packages, Redis, the build. Quick when all is there.
-# usage: scripts/setup.sh [faults]     faults: also what the tests with root need
+# usage: scripts/setup.sh [test|faults]     test: also a browser and Prometheus; faults: also what the tests with root need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .local
@@ -55,6 +55,16 @@ if ! have redis-server && [ ! -x .local/bin/redis-server ]; then
   if have apt-get; then redis_package=redis-server; else redis_package=redis; fi
   install_packages "$redis_package" || redis_from_image ||
     { echo "setup: install Redis 7 (redis-server) so that it stands in PATH, or start Docker" >&2; exit 1; }
+fi
+
+if [ "${1:-}" = test ] && ! have chromium && ! have chromium-browser && ! have google-chrome; then
+  browser=(chromium)
+  if have apt-get; then browser+=(fonts-dejavu-core); fi # without a font its pages are empty boxes
+  install_packages "${browser[@]}" || { echo "setup: install Chromium so that it stands in PATH" >&2; exit 1; }
+fi
+
+if [ "${1:-}" = test ] && ! { have promtool && have prometheus; }; then
+  install_packages prometheus || { echo "setup: install Prometheus (promtool) so that it stands in PATH" >&2; exit 1; }
 fi
 
 if [ "${1:-}" = faults ]; then

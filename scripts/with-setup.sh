@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 command=${1:?which command?}
 shift
-bash scripts/setup.sh "$([ "$command" = faults ] && echo faults || true)"
+bash scripts/setup.sh "$command"
 export PATH="$PATH:$PWD/.local/bin" # where the set-up puts a redis-server of its own, if it must
 case $command in
   test) exec node dist/scripts/test.js dist/test/unit dist/test/integration dist/test/e2e "$@" ;;

@@ -38,6 +38,12 @@ export function serveDocs(app: INestApplication): void {
       operationIdFactory: (controller, method) =>
         `${controller.replace('Controller', '').toLowerCase()}_${method}`,
     });
+    // every success is 200, and a decorator without a description leaves an empty one
+    for (const item of Object.values(document.paths))
+      for (const operation of [item.get, item.post]) {
+        const success = operation?.responses['200'];
+        if (success && 'description' in success) success.description ||= 'OK';
+      }
     for (const path of OPEN) {
       const operation = document.paths[path]?.get;
       if (operation) operation.security = [];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { chromium, type Page } from 'playwright-core';
 import { jobId } from '@app/shared/domain';
@@ -17,7 +17,7 @@ async function openPage(t: TestContext): Promise<{ page: Page; complaints: strin
   mkdirSync(ARTIFACTS, { recursive: true });
   const home = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: browserPath(),
     args: [
       '--no-sandbox',
       '--disable-dev-shm-usage',
@@ -40,6 +40,16 @@ async function openPage(t: TestContext): Promise<{ page: Page; complaints: strin
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   return { page, complaints };
+}
+
+/** The Chromium of this system; the set-up installs one where there is none. */
+function browserPath(): string {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const found = ['chromium', 'chromium-browser', 'google-chrome']
+    .flatMap((name) => folders.map((folder) => join(folder, name)))
+    .find(existsSync);
+  if (found === undefined) throw new Error('no Chromium stands in PATH; scripts/setup.sh test installs it');
+  return found;
 }
 
 const shot = (page: Page, name: string) => page.screenshot({ path: join(ARTIFACTS, `${name}.png`) });
