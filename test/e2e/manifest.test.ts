@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { until, World } from '../support/index.js';
+
+test('a finished session has its manifest in the api and in the store', async (t) => {
+  const world = await World.make(t, { env: { APP_WRITE_MANIFEST: 'true' } });
+  const session = await world.startSession('told');
+  const wanted = new Map(['a', 'b', 'c'].map((name, i) => [name, world.drop(name, 1000 + i)]));
+  await world.done(3);
+  await world.api('/v1/watch/stop', {});
+  const { body } = await world.api(`/v1/sessions/${session.replace('%', '%25')}`);
+  assert.equal(body.state, 'finished');
+  assert.deepEqual(body.files, { queued: 0, active: 0, delayed: 0, done: 3, failed: 0 });
+  assert.deepEqual(body.bytes, { done: 3003, total: 3003 });
+  const answer = await world.api(`/v1/sessions/${session}/manifest`);
+  assert.match(answer.headers.get('content-type') ?? '', /^application\/x-ndjson/);
+  const lines = answer.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { name: string; md5: string; url: string });
+  assert.deepEqual(new Map(lines.map(({ name, md5 }) => [name, md5]).sort() as [string, string][]), wanted);
+  const blob = world.azurite.client
+    .getContainerClient(world.container)
+    .getBlobClient(`${session}/.manifest.jsonl`);
+  await until('it is in the store', () => blob.exists());
+  assert.equal((await blob.downloadToBuffer()).toString(), answer.text);
+
+  // a retry or a new file opens the session again: its next finish writes it anew
+  await world.startSession('told');
+  world.drop('d', 10);
+  await world.done(4);
+  await world.api('/v1/watch/stop', {});
+  await until(
+    'it names the fourth too',
+    async () => (await blob.downloadToBuffer()).toString().trim().split('\n').length === 4,
+  );
+});
