@@ -8,6 +8,7 @@ import { keepResult } from './results.js';
 import { large } from './rows/large.js';
 import { memory } from './rows/memory.js';
 import { nfsCalls } from './rows/nfs-calls.js';
+import { profile } from './rows/profile.js';
 import { queue } from './rows/queue.js';
 import { scale } from './rows/scale.js';
 import { scan } from './rows/scan.js';
@@ -26,6 +27,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   'nfs-calls': nfsCalls,
   sizes,
   counts,
+  profile,
 };
 const USAGE = `usage: npm run bench -- SUBCOMMAND ... [--rounds N] [--small]
 

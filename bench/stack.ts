@@ -198,10 +198,8 @@ export class Stack {
         `the ${role} ended with ${code}: ${child.stdout.slice(-1000)}${child.stderr.slice(-1000)}`,
       );
     });
-    const well = until(
-      `the ${role} is ready`,
-      async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
-    );
+    const answers = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+    const well = until(`the ${role} is ready`, answers, 180_000);
     await Promise.race([well, ended]);
     ended.catch(() => undefined);
   }
