@@ -50,7 +50,7 @@ async function main(args: string[]): Promise<void> {
     const blobs = await world.blobs();
     const lost = [...wanted].filter(([name, md5]) => blobs.get(name) !== md5);
     await until('the volume is empty', () => world.filesIn(world.volume).length === 0, 60_000);
-    const status = await world.status();
+    const status = (await world.status()) as { processed_ok: number; processed_err: number };
     console.log(
       `${wanted.size} files, ${[...troubles].map(([trouble, count]) => `${trouble} ${count}x`).join(', ')}`,
     );

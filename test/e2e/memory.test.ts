@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { World } from '../support/index.js';
+
+const MIB = 1024 * 1024;
+
+test('1 GiB moves through an uploader whose memory stays under 256 MiB at default settings', async (t) => {
+  const world = await World.make(t);
+  const session = await world.startSession('large');
+  const md5 = world.drop('1 GiB.bin', 1024 * MIB);
+  await world.done(1, 240_000);
+  const peak = world.app('uploader').peakRssBytes();
+  t.diagnostic(`peak ${Math.round(peak / MIB)} MiB`);
+  assert.ok(peak < 256 * MIB, `${Math.round(peak / MIB)} MiB`);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/1 GiB.bin`, md5]]));
+});
