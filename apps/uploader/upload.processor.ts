@@ -106,7 +106,7 @@ export class UploadProcessor {
 
   private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
     const payload = readPayload(job.id, job.data);
-    if (typeof payload === 'string') throw new UnrecoverableError(`InvalidJob: ${payload}`);
+    if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
     if (payload.quarantined) return this.showQuarantined(job, payload, payload.quarantined);
     const id = randomBytes(8).toString('hex');
     const controller = new AbortController();
@@ -330,7 +330,7 @@ export class UploadProcessor {
     await this.parts.moves.lastError(`${run.filename}: ${why}`);
     runLog.quarantined(why, cause.code);
     await this.clean(job, run.payload);
-    throw new UnrecoverableError(why);
+    throw inWords(why);
   }
 
   /** A job that stands for a file in `<failed>`, added by recovery: its mark goes, and it is shown as failed, uncounted. */
@@ -340,7 +340,7 @@ export class UploadProcessor {
     reason: QuarantineReason,
   ): Promise<never> {
     await this.clean(job, payload);
-    throw new UnrecoverableError(failedAfter(reason));
+    throw inWords(failedAfter(reason));
   }
 
   /** What a retry in Bull Board must find: a payload that begins anew. */
@@ -395,6 +395,13 @@ export class UploadProcessor {
     }
     throw new WaitingError();
   }
+}
+
+/** A job's failure as Bull Board shows it: words, no stack of this program. */
+function inWords(why: string): UnrecoverableError {
+  const error = new UnrecoverableError(why);
+  error.stack = why;
+  return error;
 }
 
 /** The sentence of a quarantine, as Bull Board, the api and the records show it. */

@@ -72,7 +72,7 @@ test('Redis loses all its data: what is claimed and quarantined is found again, 
   });
   assert.equal(status.active_session, 'goes on');
   assert.ok(
-    status.problems.some((sentence: string) => sentence.includes('Redis had lost its data')),
+    status.problems.some((sentence: string) => sentence.includes('Redis lost its data')),
     JSON.stringify(status.problems),
   );
   assert.equal(status.processed_err, 0);

@@ -36,6 +36,7 @@ test('the store refuses one file: it is quarantined after its attempts, the othe
   ]);
   assert.equal(reason.code, 'InvalidInput');
   assert.equal(reason.attempts, 3);
+  await until('its job has failed', async () => (await world.status()).queue.failed === 1);
   const { body } = await world.api('/v1/files/poison');
   assert.equal(body.why, 'failed after 3 attempts: 400 InvalidInput from get block list');
   assert.match((await world.status()).last_error, /poison.*InvalidInput/);

@@ -77,8 +77,10 @@ test('a file that kills its uploader is tried alone and quarantined; its neighbo
   await app.ready();
   await until('it stands quarantined', quarantined, 60_000);
   await world.done(2, 60_000);
-  const { body } = await world.api('/v1/files/poison');
-  assert.equal(body.state, 'failed');
+  const body = await until('it stands as failed', async () => {
+    const { body: file } = await world.api('/v1/files/poison');
+    return file.state === 'failed' ? file : null;
+  });
   assert.match(body.why, /KillsWorker/);
   assert.deepEqual(await world.blobs(), wanted);
   seen(t, {
