@@ -1,4 +1,4 @@
-import { isDatePrefix, isEncodedSession, messageOf } from '@app/shared/domain';
+import { isDatePrefix, isEncodedSession, messageOf, VolumeError } from '@app/shared/domain';
 import type { Watch } from '@app/shared/records';
 import type { ScannerParts } from './parts.js';
 
@@ -13,7 +13,11 @@ export class SessionFile {
 
   /** Reads what the volume says; when this scanner takes the lead. @throws VolumeError */
   async load(): Promise<void> {
-    const text = await this.parts.volume.readText(this.parts.layout.sessionFile);
+    const text = await this.parts.volume.readText(this.parts.layout.sessionFile).catch((error: unknown) => {
+      // what is no readable file says nothing; what the volume cannot tell now is asked again
+      if (error instanceof VolumeError && error.disposition === 'retry') return null;
+      throw error;
+    });
     this.written = this.told = text?.trimEnd() ?? null;
     this.problem = null;
   }

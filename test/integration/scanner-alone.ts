@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { Queue, type Job } from 'bullmq';
+import { Queue, Worker, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
 import { encodeSession, jobId, type SessionRef } from '@app/shared/domain';
-import { Pods, type PodReport } from '@app/shared/pods';
+import { Pods } from '@app/shared/pods';
 import { uploadJob, type UploadPayload } from '@app/shared/queue';
 import { Incoming, Moves, Sessions } from '@app/shared/records';
 import { App, freePort, TestRedis, until } from '../support/index.js';
@@ -22,6 +22,7 @@ export const SESSION = {
 export class ScannerAlone {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-scanner-'));
   readonly apps: App[] = [];
+  private readonly workers: Worker[] = [];
   readonly client: Redis;
   readonly queue: Queue<UploadPayload>;
   readonly sessions: Sessions;
@@ -116,6 +117,15 @@ export class ScannerAlone {
     await this.queue.add(name, data, opts);
   }
 
+  /** Works on jobs as an uploader would; ends with the test. */
+  work(process: () => Promise<unknown>): Worker {
+    const connection = { host: '127.0.0.1', port: this.redis.port };
+    const worker = new Worker('upload', process, { connection, prefix: PREFIX });
+    worker.on('error', () => undefined);
+    this.workers.push(worker);
+    return worker;
+  }
+
   /** Waits until the scanner says this of a file in the drop folder. */
   async says(filename: string, sentence: RegExp): Promise<void> {
     await until(`the scanner says ${sentence} of ${filename}`, async () => {
@@ -135,15 +145,7 @@ export class ScannerAlone {
     });
   }
 
-  /** What a scanner last reported of itself. */
-  report(app: App): Promise<PodReport> {
-    const mine = app.logs.length;
-    return until(`a report (${mine} lines of log)`, async () =>
-      (await this.pods.alive()).find((pod) => pod.role === 'scanner'),
-    );
-  }
-
-  /** Waits for two whole recoveries that begin after now. */
+  /** Waits for scans that take more than two recovery intervals of these tests. */
   async recoveries(app: App): Promise<void> {
     const scans = async () => {
       const text = await (await fetch(`http://127.0.0.1:${app.port}/metrics`)).text();
@@ -173,6 +175,7 @@ export class ScannerAlone {
   private async end(): Promise<void> {
     for (const app of this.apps) app.thaw();
     await Promise.all(this.apps.map((app) => app.kill()));
+    await Promise.all(this.workers.map((worker) => worker.close(true)));
     this.client.disconnect();
     await this.redis.end();
     rmSync(this.folder, { recursive: true, force: true });

@@ -16,7 +16,7 @@ import { until } from '../support/index.js';
 import { ScannerAlone } from './scanner-alone.js';
 
 test('a file is taken once two looks agree and it is old enough, into the active session', async (t) => {
-  const alone = await ScannerAlone.make(t, { APP_POLL_INTERVAL_S: '1', APP_MIN_FILE_AGE_S: '0' });
+  const alone = await ScannerAlone.make(t, { APP_POLL_INTERVAL_S: '4', APP_MIN_FILE_AGE_S: '0' });
   const app = await alone.start();
   await app.ready();
   await alone.startSession();
