@@ -20,6 +20,9 @@ export async function judge(error: unknown, store: BlobStore): Promise<Outcome> 
   if (error instanceof StagingError)
     return { kind: 'outage', of: 'staging', code: error.code, why: error.message };
   if (error instanceof StoreError) return judgeStore(error, store);
+  // ioredis' name for an answer that says no, as a full Redis does: no fault of a file
+  if (error instanceof Error && error.name === 'ReplyError')
+    return { kind: 'outage', of: 'redis', code: error.name, why: messageOf(error) };
   const code =
     error instanceof VolumeError
       ? error.code

@@ -1,45 +1,32 @@
-import { randomBytes } from 'node:crypto';
-import { DelayedError, UnrecoverableError, WaitingError, Worker, type Job } from 'bullmq';
+import { DelayedError, UnrecoverableError, WaitingError, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   backoffMs,
-  blobName,
-  Interrupted,
   messageOf,
   OUTAGE_DELAY_MAX_MS,
   RETRY_DELAY_MAX_MS,
   sessionKey,
   type Outcome,
 } from '@app/shared/domain';
-import {
-  holdsLock,
-  QUEUE_NAME,
-  readPayload,
-  type QuarantineReason,
-  type ReadPayload,
-  type UploadPayload,
-} from '@app/shared/queue';
+import type { QuarantineReason, ReadPayload, UploadPayload } from '@app/shared/queue';
 import type { Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
-import { sharedSignal } from './blob-store/blob-store.js';
 import type { Hands } from './hands.js';
 import { judge } from './judge.js';
-import { moveFile, type Moved } from './move-file.js';
-import { RunLog } from './run-log.js';
+import type { Moved } from './move-file.js';
 import type { UploaderMetrics } from './metrics.js';
+import type { RunLog } from './run-log.js';
 import type { Run, Tools } from './run.js';
 import { quarantine } from './steps/quarantine.js';
 import type { StoreGate } from './store-gate.js';
 
-/**
- * Lock times: a killed uploader's lock runs out after 15 s at the most, and stalled jobs are looked for every 5 s in
- * two passes, so its files go on within 30 s. Renewal comes three times a lock, so a lost lock is noticed in half of it.
- */
-const LOCK = { lockDuration: 15_000, lockRenewTime: 5_000, stalledInterval: 5_000 };
-/** Deaths are counted by the pipeline, which can tell a file's fault from its worker's; BullMQ's own count is out of the way. */
-const NEVER = 1_000_000_000;
-/** After so many deaths a file is tried alone. */
-const SUSPECT_DEATHS = 2;
+/** What is said of an outage, by what is away. */
+const AWAY = {
+  store: 'the store is away',
+  volume: 'the shared volume fails',
+  staging: 'staging has no room',
+  redis: 'Redis refuses to write',
+} as const;
 
 /** What the processor needs beside the steps' tools. */
 export interface ProcessorParts {
@@ -56,29 +43,13 @@ export interface ProcessorParts {
   readonly log: Logger;
 }
 
-/** Takes jobs from the queue and turns each outcome into queue behaviour: the one place that does. */
+/** Turns the outcome of each run into queue behaviour: the one place that does. */
 export class UploadProcessor {
-  readonly worker: Worker<UploadPayload>;
-  private readonly running = new Map<string, { jobId: string; controller: AbortController }>();
-  private stopping = false;
   private readonly waits = new Map<string, { sentence: string; until: number }>();
+  /** Set once the process shuts down: what is handed back then needs no delay. */
+  stopping = false;
 
-  constructor(private readonly parts: ProcessorParts) {
-    const { redis: connection, prefix, concurrency } = parts;
-    this.worker = new Worker<UploadPayload>(QUEUE_NAME, (job, token) => this.process(job, token ?? ''), {
-      connection,
-      prefix,
-      concurrency,
-      ...LOCK,
-      maxStalledCount: NEVER,
-      autorun: false,
-    });
-    this.worker.on('error', (error) => parts.log.debug(`queue: ${messageOf(error)}`));
-    // the abort signal of BullMQ does not fire by itself when a lock is lost
-    this.worker.on('lockRenewalFailed', (ids) => {
-      for (const { jobId, controller } of this.running.values()) if (ids.includes(jobId)) controller.abort();
-    });
-  }
+  constructor(private readonly parts: ProcessorParts) {}
 
   /** The sentences of files that wait for room or for the volume. Whoever goes on with a file says nothing here, so they fade. */
   waitingFor(now: number): string[] {
@@ -86,99 +57,8 @@ export class UploadProcessor {
     return [...this.waits.values()].map(({ sentence }) => sentence);
   }
 
-  /** Begins to take jobs. */
-  start(): void {
-    this.worker
-      .run()
-      .catch((error: unknown) => this.parts.log.warn(`the worker stopped: ${messageOf(error)}`));
-  }
-
-  /** Takes no new job, lets running files finish within the grace time, hands the rest back, and waits for them. */
-  async stop(graceMs: number): Promise<void> {
-    this.stopping = true;
-    const closed = this.worker.close();
-    const grace = setTimeout(() => {
-      for (const { controller } of this.running.values()) controller.abort();
-    }, graceMs);
-    await closed;
-    clearTimeout(grace);
-  }
-
-  private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
-    const payload = readPayload(job.id, job.data);
-    if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
-    if (payload.quarantined) return this.showQuarantined(job, payload, payload.quarantined);
-    const id = randomBytes(8).toString('hex');
-    const controller = new AbortController();
-    this.running.set(id, { jobId: job.id ?? '', controller });
-    try {
-      return await this.attempt(job, token, payload, id, sharedSignal(controller.signal));
-    } finally {
-      this.running.delete(id);
-    }
-  }
-
-  private async attempt(
-    job: Job<UploadPayload>,
-    token: string,
-    payload: ReadPayload,
-    id: string,
-    signal: AbortSignal,
-  ): Promise<unknown> {
-    const { parts } = this;
-    const blob = blobName(payload.session, payload.filename);
-    const log = parts.log.child({
-      file: payload.filename,
-      session: payload.session.encodedSession,
-      date: payload.session.datePrefix,
-      job: job.id,
-      attempt: payload.attempts + 1,
-    });
-    const runLog = new RunLog(job, payload, parts, log);
-    const file = { session: payload.session, filename: payload.filename, size: payload.size ?? 0 };
-
-    const begun = await parts.moves.begin(file, id, false, parts.tools.pod);
-    const retried = begun.before === 'failed';
-    const current: ReadPayload = retried
-      ? { ...payload, attempts: 0, waits: 0, firstAttemptAt: null }
-      : payload;
-    const run: Run = {
-      id,
-      session: payload.session,
-      filename: payload.filename,
-      blob,
-      payload: current,
-      retried,
-      signal,
-      stillOwned: () => holdsLock(parts.redis, parts.prefix, job.id ?? '', token),
-      step: (name, work) => runLog.step(name, work),
-      note: (line) => runLog.note(line),
-      progress: (bytes, size) => runLog.progress(bytes, size),
-    };
-    const suspect = begun.deaths >= SUSPECT_DEATHS;
-    const moved = await parts.hands
-      .hold(blob, suspect, signal, async () => {
-        if (suspect) {
-          if (begun.aloneDeaths >= parts.tools.rules.maxAttempts) return killsItsWorker(begun.aloneDeaths);
-          log.warn(`its worker died ${begun.deaths} times, so it is tried alone`);
-          await parts.moves.begin(file, id, true, parts.tools.pod);
-        }
-        if (!parts.gate().open)
-          return {
-            outcome: { kind: 'outage', of: 'store', code: 'StoreAway', why: 'the store is away' } as const,
-          };
-        return moveFile(run, parts.tools);
-      })
-      .catch(async (error: unknown): Promise<Moved> => {
-        if (!(error instanceof Interrupted))
-          log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
-        return { outcome: await judge(error, parts.tools.store) };
-      });
-    return this.conclude(job, token, run, moved, runLog);
-  }
-
   /** Turns an outcome into queue behaviour. */
-  private async conclude(
+  async conclude(
     job: Job<UploadPayload>,
     token: string,
     run: Run,
@@ -272,7 +152,7 @@ export class UploadProcessor {
     runLog: RunLog,
   ): Promise<unknown> {
     const waits = run.payload.waits + 1;
-    const sentence = `${outcome.of === 'store' ? 'the store is away' : outcome.of === 'volume' ? 'the shared volume fails' : 'staging has no room'}: ${outcome.why}`;
+    const sentence = `${AWAY[outcome.of]}: ${outcome.why}`;
     const delayMs = outcome.delayMs ?? backoffMs(waits, 1000, OUTAGE_DELAY_MAX_MS, Math.random());
     // a run that met a closed gate has nothing new to say
     if (outcome.code !== 'StoreAway') {
@@ -334,7 +214,7 @@ export class UploadProcessor {
   }
 
   /** A job that stands for a file in `<failed>`, added by recovery: its mark goes, and it is shown as failed, uncounted. */
-  private async showQuarantined(
+  async showQuarantined(
     job: Job<UploadPayload>,
     payload: ReadPayload,
     reason: QuarantineReason,
@@ -398,7 +278,7 @@ export class UploadProcessor {
 }
 
 /** A job's failure as Bull Board shows it: words, no stack of this program. */
-function inWords(why: string): UnrecoverableError {
+export function inWords(why: string): UnrecoverableError {
   const error = new UnrecoverableError(why);
   error.stack = why;
   return error;
@@ -409,14 +289,4 @@ function failedAfter(reason: QuarantineReason): string {
   const times = reason.attempts === 1 ? '1 attempt' : `${reason.attempts} attempts`;
   const what = reason.message.includes(reason.code) ? reason.message : `${reason.code}: ${reason.message}`;
   return `failed after ${times}: ${what}`;
-}
-
-function killsItsWorker(deaths: number): Moved {
-  return {
-    outcome: {
-      kind: 'quarantine',
-      code: 'KillsWorker',
-      why: `its uploader died ${deaths} times while it had nothing else in hand`,
-    },
-  };
 }

@@ -20,7 +20,7 @@ import { Hands } from './hands.js';
 import { UploaderMetrics } from './metrics.js';
 import { ManifestWriter } from './manifest.js';
 import { StoreGate } from './store-gate.js';
-import { UploadProcessor } from './upload.processor.js';
+import { UploadWorker } from './upload-worker.js';
 import { UploaderModule } from './uploader.module.js';
 import { VolumeWatch } from './volume-watch.js';
 
@@ -52,7 +52,7 @@ export async function startUploader(
     inFlight: () => hands.names().length,
     away: () => ({
       store: gate?.open === false,
-      volume: processor !== null && watch.trouble !== null,
+      volume: worker !== null && watch.trouble !== null,
     }),
   });
   const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
@@ -75,17 +75,17 @@ export async function startUploader(
     new Sessions(redis, prefix),
   ];
   let stopping = false;
-  let processor: UploadProcessor | null = null;
+  let worker: UploadWorker | null = null;
   let gate: StoreGate | null = null;
   let manifests: ManifestWriter | null = null;
   const watch = new VolumeWatch(volume, layout, pods, () => pauseOrResume());
 
   // files are begun only while both sides are there
   const pauseOrResume = (): void => {
-    if (!processor || stopping) return;
+    if (!worker || stopping) return;
     const well = (gate?.open ?? false) && watch.trouble === null;
-    if (well && processor.worker.isPaused()) void processor.worker.resume();
-    if (!well && !processor.worker.isPaused()) void processor.worker.pause(true);
+    if (well) worker.resume();
+    else worker.pause();
   };
 
   health.addLive(() =>
@@ -95,15 +95,15 @@ export async function startUploader(
   );
   health.addReady(() => [
     ...(redis.status === 'ready' ? [] : ['Redis is away']),
-    ...(processor ? [] : [gate ? 'the volume is not proved yet' : 'the store is not proved yet']),
+    ...(worker ? [] : [gate ? 'the volume is not proved yet' : 'the store is not proved yet']),
     ...(watch.trouble === null ? [] : [watch.trouble]),
   ]);
 
   const problems = (): string[] =>
     [
       gate?.problem() ?? null,
-      processor && watch.trouble,
-      ...(processor?.waitingFor(Date.now()) ?? []),
+      worker && watch.trouble,
+      ...(worker?.processor.waitingFor(Date.now()) ?? []),
     ].filter((sentence): sentence is string => typeof sentence === 'string');
   const stagingUse = async (): Promise<DiskUse | null> => {
     const space = await staging.space().catch(() => null);
@@ -124,7 +124,7 @@ export async function startUploader(
     ready: health.readyReasons().length === 0,
     standby: false,
     volume: watch.id,
-    disk: { volume: watch.space, staging: processor ? await stagingUse() : null },
+    disk: { volume: watch.space, staging: worker ? await stagingUse() : null },
     problems: problems(),
     hands: hands.names(),
     rates: hands.rates(),
@@ -165,7 +165,7 @@ export async function startUploader(
     if (stopping) return;
     staging.start();
     const current = gate;
-    processor = new UploadProcessor({
+    worker = new UploadWorker({
       redis,
       prefix,
       concurrency: config.upload.concurrency,
@@ -196,7 +196,7 @@ export async function startUploader(
       metrics,
       log,
     });
-    processor.start();
+    worker.start();
     if (config.upload.writeManifest) {
       manifests = new ManifestWriter(
         sessions,
@@ -217,7 +217,7 @@ export async function startUploader(
       watch.stop();
       gate?.stop();
       // the queue and its locks need Redis until the last file is handed back
-      await Promise.all([processor?.stop(config.shutdownGraceMs), manifests?.stop()]);
+      await Promise.all([worker?.stop(config.shutdownGraceMs), manifests?.stop()]);
       clearInterval(heartbeat);
       await Promise.race([
         pods.leave(pod.id).catch(() => undefined),

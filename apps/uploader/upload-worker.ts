@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { Worker, type Job } from 'bullmq';
+import { blobName, Interrupted, messageOf } from '@app/shared/domain';
+import { holdsLock, QUEUE_NAME, readPayload, type ReadPayload, type UploadPayload } from '@app/shared/queue';
+import { sharedSignal } from './blob-store/blob-store.js';
+import { judge } from './judge.js';
+import { moveFile, type Moved } from './move-file.js';
+import { RunLog } from './run-log.js';
+import type { Run } from './run.js';
+import { inWords, UploadProcessor, type ProcessorParts } from './upload.processor.js';
+
+/**
+ * Lock times: a killed uploader's lock runs out after 15 s at the most, and stalled jobs are looked for every 5 s in
+ * two passes, so its files go on within 30 s. Renewal comes three times a lock, so a lost lock is noticed in half of it.
+ */
+const LOCK = { lockDuration: 15_000, lockRenewTime: 5_000, stalledInterval: 5_000 };
+/** Deaths are counted by the pipeline, which can tell a file's fault from its worker's; BullMQ's own count is out of the way. */
+const NEVER = 1_000_000_000;
+/** After so many deaths a file is tried alone. */
+const SUSPECT_DEATHS = 2;
+
+/** Takes jobs from the queue, a run for each, and hands what became of it to the processor. */
+export class UploadWorker {
+  readonly processor: UploadProcessor;
+  private readonly worker: Worker<UploadPayload>;
+  private readonly running = new Map<string, { jobId: string; controller: AbortController }>();
+
+  constructor(private readonly parts: ProcessorParts) {
+    this.processor = new UploadProcessor(parts);
+    const { redis: connection, prefix, concurrency } = parts;
+    this.worker = new Worker<UploadPayload>(QUEUE_NAME, (job, token) => this.process(job, token ?? ''), {
+      connection,
+      prefix,
+      concurrency,
+      ...LOCK,
+      maxStalledCount: NEVER,
+      autorun: false,
+    });
+    this.worker.on('error', (error) => parts.log.debug(`queue: ${messageOf(error)}`));
+    // the abort signal of BullMQ does not fire by itself when a lock is lost
+    this.worker.on('lockRenewalFailed', (ids) => {
+      for (const { jobId, controller } of this.running.values()) if (ids.includes(jobId)) controller.abort();
+    });
+  }
+
+  /** Begins no new file until {@link resume}; what is in hand goes on. Safe to repeat. */
+  pause(): void {
+    if (!this.worker.isPaused()) void this.worker.pause(true);
+  }
+
+  /** Takes files again. Safe to repeat. */
+  resume(): void {
+    if (this.worker.isPaused()) void this.worker.resume();
+  }
+
+  /** Begins to take jobs. */
+  start(): void {
+    this.worker
+      .run()
+      .catch((error: unknown) => this.parts.log.warn(`the worker stopped: ${messageOf(error)}`));
+  }
+
+  /** Takes no new job, lets running files finish within the grace time, hands the rest back, and waits for them. */
+  async stop(graceMs: number): Promise<void> {
+    this.processor.stopping = true;
+    const closed = this.worker.close();
+    const grace = setTimeout(() => {
+      for (const { controller } of this.running.values()) controller.abort();
+    }, graceMs);
+    await closed;
+    clearTimeout(grace);
+  }
+
+  private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
+    const payload = readPayload(job.id, job.data);
+    if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
+    if (payload.quarantined) return this.processor.showQuarantined(job, payload, payload.quarantined);
+    const id = randomBytes(8).toString('hex');
+    const controller = new AbortController();
+    this.running.set(id, { jobId: job.id ?? '', controller });
+    try {
+      return await this.attempt(job, token, payload, id, sharedSignal(controller.signal));
+    } finally {
+      this.running.delete(id);
+    }
+  }
+
+  private async attempt(
+    job: Job<UploadPayload>,
+    token: string,
+    payload: ReadPayload,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const { parts } = this;
+    const blob = blobName(payload.session, payload.filename);
+    const log = parts.log.child({
+      file: payload.filename,
+      session: payload.session.encodedSession,
+      date: payload.session.datePrefix,
+      job: job.id,
+      attempt: payload.attempts + 1,
+    });
+    const runLog = new RunLog(job, payload, parts, log);
+    const file = { session: payload.session, filename: payload.filename, size: payload.size ?? 0 };
+
+    const begun = await parts.moves.begin(file, id, false, parts.tools.pod);
+    const retried = begun.before === 'failed';
+    const current: ReadPayload = retried
+      ? { ...payload, attempts: 0, waits: 0, firstAttemptAt: null }
+      : payload;
+    const run: Run = {
+      id,
+      session: payload.session,
+      filename: payload.filename,
+      blob,
+      payload: current,
+      retried,
+      signal,
+      stillOwned: () => holdsLock(parts.redis, parts.prefix, job.id ?? '', token),
+      step: (name, work) => runLog.step(name, work),
+      note: (line) => runLog.note(line),
+      progress: (bytes, size) => runLog.progress(bytes, size),
+    };
+    const suspect = begun.deaths >= SUSPECT_DEATHS;
+    const moved = await parts.hands
+      .hold(blob, suspect, signal, async () => {
+        if (suspect) {
+          if (begun.aloneDeaths >= parts.tools.rules.maxAttempts) return killsItsWorker(begun.aloneDeaths);
+          log.warn(`its worker died ${begun.deaths} times, so it is tried alone`);
+          await parts.moves.begin(file, id, true, parts.tools.pod);
+        }
+        if (!parts.gate().open)
+          return {
+            outcome: { kind: 'outage', of: 'store', code: 'StoreAway', why: 'the store is away' } as const,
+          };
+        return moveFile(run, parts.tools);
+      })
+      .catch(async (error: unknown): Promise<Moved> => {
+        if (!(error instanceof Interrupted))
+          log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
+        return { outcome: await judge(error, parts.tools.store) };
+      });
+    return this.processor.conclude(job, token, run, moved, runLog);
+  }
+}
+
+function killsItsWorker(deaths: number): Moved {
+  return {
+    outcome: {
+      kind: 'quarantine',
+      code: 'KillsWorker',
+      why: `its uploader died ${deaths} times while it had nothing else in hand`,
+    },
+  };
+}
