@@ -74,7 +74,7 @@ export class UploadWorker {
   private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
     const payload = readPayload(job.id, job.data);
     if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
-    if (payload.quarantined) return this.processor.showQuarantined(job, payload, payload.quarantined);
+    if (payload.quarantined) return this.processor.showQuarantined(job, token, payload, payload.quarantined);
     const id = randomBytes(8).toString('hex');
     const controller = new AbortController();
     this.running.set(id, { jobId: job.id ?? '', controller });

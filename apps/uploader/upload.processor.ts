@@ -20,6 +20,7 @@ import type { Run, Tools } from './run.js';
 import { quarantine } from './steps/quarantine.js';
 import type { StoreGate } from './store-gate.js';
 
+const GONE = 'the file is gone from the volume';
 /** What is said of an outage, by what is away. */
 const AWAY = {
   store: 'the store is away',
@@ -185,10 +186,12 @@ export class UploadProcessor {
       last_attempt_at: at,
     };
     try {
+      // the mark first: if this process dies in between, the next run ends the quarantine instead of beginning anew
+      await job.updateData({ ...job.data, quarantined: reason });
       if (!(await quarantine(run, reason, this.parts.tools))) {
-        runLog.skipped('the file is gone from the volume');
+        runLog.skipped(GONE);
         await this.parts.moves.forget(run.session, run.filename);
-        return { skipped: 'the file is gone from the volume' };
+        return { skipped: GONE };
       }
     } catch (error) {
       const outcome = await judge(error, this.parts.tools.store);
@@ -213,14 +216,36 @@ export class UploadProcessor {
     throw inWords(why);
   }
 
-  /** A job that stands for a file in `<failed>`, added by recovery: its mark goes, and it is shown as failed, uncounted. */
+  /**
+   * A job with the mark stands for a file in `<failed>`: recovery added it, or its uploader died in the quarantine,
+   * which is then ended. The mark goes, and the job is shown as failed; nothing is counted twice.
+   */
   async showQuarantined(
     job: Job<UploadPayload>,
+    token: string,
     payload: ReadPayload,
     reason: QuarantineReason,
-  ): Promise<never> {
+  ): Promise<unknown> {
+    const { session, filename } = payload;
+    const { moves, tools, log } = this.parts;
+    try {
+      if (!(await quarantine(payload, reason, tools, 'claimed'))) {
+        await moves.forget(session, filename);
+        return { skipped: GONE };
+      }
+    } catch (error) {
+      log.warn({ file: filename }, `its quarantine waits: ${messageOf(error)}`);
+      await job.moveToDelayed(Date.now() + OUTAGE_DELAY_MAX_MS / 3, token);
+      throw new DelayedError();
+    }
+    const why = failedAfter(reason);
+    const { attempts, code } = reason;
+    await moves.quarantined(
+      { session, filename, size: payload.size ?? 0 },
+      { why, attempts, code, count: true },
+    );
     await this.clean(job, payload);
-    throw inWords(failedAfter(reason));
+    throw inWords(why);
   }
 
   /** What a retry in Bull Board must find: a payload that begins anew. */
