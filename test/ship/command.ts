@@ -1,10 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 
 /** The project's folder. */
 export const ROOT = resolve(__dirname, '../../..');
 /** The image that scripts/ship.sh has built from this tree. */
 export const IMAGE = 'sluice:0.1.0';
+/** The public images beside it, as every file names them. */
+export const REDIS = 'redis:7.4-bookworm';
+/** Also under its whole name in podman. */
+export const AZURITE = 'mcr.microsoft.com/azure-storage/azurite:3.35.0';
 
 /** How a command ended. */
 export interface Ended {
@@ -34,21 +38,4 @@ export function command(name: string, args: readonly string[], env: Record<strin
   const { code, stdout, stderr } = tryCommand(name, args, env);
   if (code !== 0) throw new Error(`${name} ${args.join(' ')}: code ${code}\n${stdout}${stderr}`);
   return stdout.trim();
-}
-
-/** Pipes one command into another. */
-export async function pipe(
-  from: readonly [string, ...string[]],
-  to: readonly [string, ...string[]],
-  env: Record<string, string> = {},
-): Promise<void> {
-  const options = { env: { ...process.env, ...env } };
-  const source = spawn(from[0], from.slice(1), { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
-  const sink = spawn(to[0], to.slice(1), { ...options, stdio: [source.stdout, 'ignore', 'inherit'] });
-  const ends = [source, sink].map(
-    (child) => new Promise<number>((end) => child.on('close', (code) => end(code ?? 1))),
-  );
-  const codes = await Promise.all(ends);
-  if (codes.some((code) => code !== 0))
-    throw new Error(`${from.join(' ')} | ${to.join(' ')}: ${codes.join(' | ')}`);
 }
