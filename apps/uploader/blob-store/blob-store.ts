@@ -7,6 +7,8 @@ import { RestError } from '@azure/storage-blob';
 
 /** The name that write probes stage a block under; never committed, so it is never seen. */
 const PROBE_BLOB = '.sluice-probe';
+/** Clients kept for the next step of their file: making one for each step was a twentieth of a small file's cost. */
+const CLIENTS_KEPT = 256;
 
 /** What the store holds under a name. */
 export interface StoredBlob {
@@ -45,6 +47,8 @@ export class ChangedBlobName extends Error {
  * the process on a directory; its own `stageBlock` and `commitBlockList` are.
  */
 export class BlobStore {
+  private readonly clients = new Map<string, BlockBlobClient>();
+
   constructor(
     private readonly container: ContainerClient,
     private readonly digests: BodyDigests,
@@ -209,9 +213,13 @@ export class BlobStore {
   }
 
   private client(blob: string): BlockBlobClient {
+    const known = this.clients.get(blob);
+    if (known) return known;
     const client = this.container.getBlockBlobClient(blob);
     if (client.name !== blob)
       throw new ChangedBlobName(`the store would hold "${client.name}" instead of "${blob}"`);
+    if (this.clients.size >= CLIENTS_KEPT) this.clients.clear();
+    this.clients.set(blob, client);
     return client;
   }
 

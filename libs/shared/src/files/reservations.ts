@@ -110,7 +110,7 @@ export class Reservations {
       bytes,
       written: 0,
       release: () => {
-        if (this.held.delete(reservation)) void this.serve();
+        if (this.held.delete(reservation) && this.waiters.length > 0) void this.serve();
       },
     };
     this.held.add(reservation);
