@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { sessionKey } from '@app/shared/domain';
-import { App, until } from '../support/index.js';
+import { until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 
 const sessionOf = (alone: ScannerAlone): Record<string, unknown> =>
@@ -125,7 +125,7 @@ test('an eviction policy that loses jobs is refused with one line', async (t) =>
   const alone = await ScannerAlone.make(t);
   await alone.redis.kill();
   await alone.redis.start('--maxmemory-policy', 'allkeys-lru');
-  const app: App = await alone.start();
+  const app = await alone.start();
   assert.equal((await app.ended).code, 1);
   assert.match(
     String(app.logs.at(-1)?.msg),
