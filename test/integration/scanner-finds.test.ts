@@ -20,6 +20,9 @@ test('a file is taken once two looks agree and it is old enough, into the active
   const app = await alone.start();
   await app.ready();
   await alone.startSession();
+  await until('the scanner knows', () =>
+    app.logs.some(({ msg }) => String(msg).startsWith('session started')),
+  );
   alone.put(join(alone.incoming, 'a.bin'), 'one');
   await alone.says('a.bin', /^settling: first look/);
   appendFileSync(join(alone.incoming, 'a.bin'), 'two');
