@@ -1,4 +1,3 @@
-import { DefaultAzureCredential } from '@azure/identity';
 import { StorageSharedKeyCredential, type newPipeline } from '@azure/storage-blob';
 import { messageOf, StoreError } from '@app/shared/domain';
 import type { Config } from '@app/shared/config';
@@ -14,7 +13,7 @@ type Credential = Parameters<typeof newPipeline>[0];
 interface Way {
   readonly name: 'identity' | 'connection-string' | 'account-key';
   readonly variables: string;
-  readonly open: () => Credential;
+  readonly open: () => Credential | Promise<Credential>;
 }
 
 /** No way to sign in works; the message names the variables and no secret. */
@@ -69,7 +68,7 @@ async function tryWay(
   const limit = AbortSignal.timeout(TRY_MS);
   try {
     const store = new BlobStore(
-      openContainer(config.azure.accountUrl, config.azure.container, way.open(), digests, sockets),
+      openContainer(config.azure.accountUrl, config.azure.container, await way.open(), digests, sockets),
       digests,
     );
     const proved = (async () => {
@@ -108,7 +107,8 @@ function waysOf(config: Config): Way[] {
     ways.push({
       name: 'identity',
       variables: 'APP_AZURE_CREDENTIAL, AZURE_CLIENT_ID and the like',
-      open: () => new DefaultAzureCredential(),
+      // loaded only where it is used: it takes some 20 MiB of memory
+      open: async () => new (await import('@azure/identity')).DefaultAzureCredential(),
     });
   if (allowed('connection-string') && connectionString !== null)
     ways.push({

@@ -11,6 +11,8 @@ import {
 } from './calls.js';
 import type { FromThread } from './serve.js';
 
+/** A thread makes few objects; V8's own default would keep tens of MiB for each. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 4 };
 /** How long an aborted call may take to clean up after itself before it is given up, milliseconds. */
 const ABORT_GRACE_MS = 1_000;
 
@@ -137,7 +139,7 @@ export class Threads {
 
   #start(): Thread {
     // descriptors pass from a staging thread to the main one, so none may be closed with the thread that opened it
-    const worker = new Worker(this.options.file, { trackUnmanagedFds: false });
+    const worker = new Worker(this.options.file, { trackUnmanagedFds: false, resourceLimits: THREAD_LIMITS });
     const thread: Thread = { worker, call: null, hung: false };
     let fault = 'the thread ended';
     worker.on('message', (message: FromThread) => this.#hear(thread, message));
