@@ -24,7 +24,7 @@ test('claimed files go back to the queue, into the date and session that their f
   assert.deepEqual(first.data, { date_prefix: '20250102', encoded_session: 'old%20one', filename: 'a.bin' });
   const { data } = await alone.jobOf('c.bin');
   assert.deepEqual(data, { date_prefix: '20250103', encoded_session: 'b', filename: 'c.bin' });
-  assert.ok(app.logs.some(({ msg }) => msg === 'recovery found 2 claimed files'));
+  await until('it is logged', () => app.logs.some(({ msg }) => msg === 'recovery found 2 claimed files'));
   const [session] = await alone.sessions.read(['20250102/old%20one']);
   assert.deepEqual(session?.files, { queued: 1, active: 0, delayed: 0, done: 0, failed: 0 });
   assert.equal(session?.name, 'old one');
