@@ -107,7 +107,7 @@ function waysOf(config: Config): Way[] {
     ways.push({
       name: 'identity',
       variables: 'APP_AZURE_CREDENTIAL, AZURE_CLIENT_ID and the like',
-      // loaded only where it is used: it takes some 20 MiB of memory
+      // eslint-disable-next-line no-restricted-syntax -- loaded only where it is used: it takes some 20 MiB of memory
       open: async () => new (await import('@azure/identity')).DefaultAzureCredential(),
     });
   if (allowed('connection-string') && connectionString !== null)
