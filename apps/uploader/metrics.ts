@@ -14,7 +14,11 @@ export class UploaderMetrics {
   /** @param now read at each scrape: files in hand, and what is away */
   constructor(
     registry: Registry,
-    now: { inFlight: () => number; away: () => { store: boolean; volume: boolean } },
+    now: {
+      inFlight: () => number;
+      bytesInFlight: () => number;
+      away: () => { store: boolean; volume: boolean };
+    },
   ) {
     const registers = [registry];
     this.files = new Counter({
@@ -52,6 +56,14 @@ export class UploaderMetrics {
       registers,
       collect() {
         this.set(now.inFlight());
+      },
+    });
+    new Gauge({
+      name: 'sluice_bytes_in_flight',
+      help: 'Bytes of files in hand: what is reserved on the staging disk.',
+      registers,
+      collect() {
+        this.set(now.bytesInFlight());
       },
     });
     new Gauge({

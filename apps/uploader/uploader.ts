@@ -50,6 +50,7 @@ export async function startUploader(
   const hands = new Hands();
   const metrics = new UploaderMetrics(registry, {
     inFlight: () => hands.names().length,
+    bytesInFlight: () => staging.reservedBytes,
     away: () => ({
       store: gate?.open === false,
       volume: worker !== null && watch.trouble !== null,
