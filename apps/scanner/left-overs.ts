@@ -52,7 +52,7 @@ export async function putLeftOversBack(
       if (!before.has(path) || folder.files.includes(name)) continue;
       mustLead(parts);
       if (await isThere(parts.volume, home)) continue;
-      if ((await parts.volume.rename(path, home)) !== 'renamed') continue;
+      if ((await parts.volume.renameToFree(path, home)) !== 'renamed') continue;
       if (noted !== null) await parts.volume.unlink(note);
       folder.files.push(name);
       parts.log.info(

@@ -19,6 +19,8 @@ export interface Run {
   /** The blob's name. */
   readonly blob: string;
   readonly payload: ReadPayload;
+  /** When it began, by `performance.now()`. */
+  readonly began: number;
   /** Whether a quarantined file is being retried. */
   readonly retried: boolean;
   /** Aborts on shutdown after the grace time, and when the job's lock is lost. */

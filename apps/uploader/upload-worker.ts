@@ -93,6 +93,7 @@ export class UploadWorker {
     signal: AbortSignal,
   ): Promise<unknown> {
     const { parts } = this;
+    const began = performance.now();
     const blob = blobName(payload.session, payload.filename);
     const log = parts.log.child({
       file: payload.filename,
@@ -115,6 +116,7 @@ export class UploadWorker {
       filename: payload.filename,
       blob,
       payload: current,
+      began,
       retried,
       signal,
       stillOwned: () => holdsLock(parts.redis, parts.prefix, job.id ?? '', token),

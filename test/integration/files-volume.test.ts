@@ -169,6 +169,27 @@ test('renames, removals and folders answer what happened', async (t) => {
   await assert.rejects(volume.makeFolder('/proc/none'), isVolumeError('ENOENT', 'makeFolder'));
 });
 
+test('a rename onto a name that should be free replaces nothing', async (t) => {
+  const folder = folderOf(t);
+  const volume = volumeOf(t);
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  fs.writeFileSync(from, 'newer');
+  fs.writeFileSync(to, 'older');
+  assert.equal(await volume.renameToFree(from, to), 'taken');
+  assert.equal(fs.readFileSync(to, 'utf8'), 'older');
+  assert.equal(fs.readFileSync(from, 'utf8'), 'newer');
+  fs.rmSync(to);
+  assert.equal(await volume.renameToFree(from, to), 'renamed');
+  assert.equal(await volume.renameToFree(from, to), 'taken');
+  fs.rmSync(to);
+  assert.equal(await volume.renameToFree(from, to), 'missing');
+  assert.equal(await volume.renameToFree(from, join(folder, 'no', 'folder')), 'missing');
+  // a dangling symlink is something, too
+  fs.writeFileSync(from, 'newer');
+  fs.symlinkSync('nowhere', to);
+  assert.equal(await volume.renameToFree(from, to), 'taken');
+});
+
 test('texts are written whole, created once, and leave nothing behind', async (t) => {
   const folder = folderOf(t);
   const volume = volumeOf(t);

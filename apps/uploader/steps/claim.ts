@@ -1,5 +1,8 @@
-import { isRemovingNameOf, type FileLook } from '@app/shared/domain';
+import { Interrupted, isRemovingNameOf, type FileLook } from '@app/shared/domain';
 import type { Run, Tools } from '../run.js';
+
+/** So long after its beginning a run still has the lock that it took: locks last three times as long. Milliseconds. */
+const SURELY_OWNED_MS = 5_000;
 
 /** Where a file was found before it is claimed. */
 export interface Found {
@@ -12,20 +15,21 @@ export interface Found {
 export type Claim = { readonly claimed: true; readonly fresh: boolean } | { readonly claimed: false };
 
 /**
- * Looks where the file is. The session's folder comes first (an earlier run claimed it), then the quarantine for a
- * retry, then the drop folder, for which the scanner's look is enough: a missing file shows at the rename.
+ * Looks where the file is. For a file that the scanner has just found its look is enough: the rename tells the rest.
+ * Otherwise the session's folder comes first (an earlier run claimed it), then the quarantine for a retry, then the drop
+ * folder.
  *
  * @throws VolumeError
  */
 export async function locate(run: Run, tools: Tools): Promise<Found> {
   const { layout, volume } = tools;
+  if (run.payload.size !== null && !run.retried) return { place: 'incoming', size: run.payload.size };
   const claimed = await volume.lstat(layout.processing(run.session, run.filename));
   if (claimed) return { place: 'processing', size: claimed.size };
   if (run.retried) {
     const failed = await volume.lstat(layout.failed(run.session, run.filename));
     if (failed) return { place: 'failed', size: failed.size };
   }
-  if (run.payload.size !== null) return { place: 'incoming', size: run.payload.size };
   const dropped = await volume.lstat(layout.incoming(run.filename));
   if (dropped) return { place: 'incoming', size: dropped.size };
   const failed = await volume.lstat(layout.failed(run.session, run.filename));
@@ -33,21 +37,25 @@ export async function locate(run: Run, tools: Tools): Promise<Found> {
 }
 
 /**
- * Brings the file into its session's folder by one atomic rename. The target was looked at right before, by
- * {@link locate}. Safe to repeat.
+ * Brings the file into its session's folder by one atomic rename, never over a file that is there: that one is claimed
+ * already. Safe to repeat.
  *
- * @throws VolumeError
+ * @throws VolumeError; Interrupted where another run has taken the job over
  */
 export async function claim(run: Run, found: Found, tools: Tools): Promise<Claim> {
   if (found.place === 'processing') return { claimed: true, fresh: false };
   if (found.place === 'failed') return bringBack(run, tools);
   if (found.place === 'nowhere') return putLeftOverBack(run, tools);
+  // a run that waited for room, or slept, must not claim a newer file of this name for its own session
+  if (performance.now() - run.began > SURELY_OWNED_MS && !(await run.stillOwned()))
+    throw new Interrupted('another uploader has taken this file over');
   const { layout, volume } = tools;
   const source = layout.incoming(run.filename);
   const target = layout.processing(run.session, run.filename);
   // ENOENT says too little: the folder, the file, or (NFS repeats requests) nothing may be missing
   for (let tries = 0; tries < 3; tries++) {
-    if ((await volume.rename(source, target)) === 'renamed') return { claimed: true, fresh: true };
+    const renamed = await volume.renameToFree(source, target);
+    if (renamed !== 'missing') return { claimed: true, fresh: renamed === 'renamed' };
     if (await volume.lstat(target)) return { claimed: true, fresh: false };
     if (!(await volume.lstat(source))) break;
     await volume.makeFolder(layout.processingFolder(run.session));
@@ -61,11 +69,10 @@ async function bringBack(run: Run, tools: Tools): Promise<Claim> {
   const { layout, volume } = tools;
   const target = layout.processing(run.session, run.filename);
   await volume.makeFolder(layout.processingFolder(run.session));
-  if (await volume.lstat(target)) return { claimed: true, fresh: false };
-  if ((await volume.rename(layout.failed(run.session, run.filename), target)) === 'missing') {
-    // the rename may have happened although it says otherwise
-    if (!(await volume.lstat(target))) return putLeftOverBack(run, tools);
-  }
+  const renamed = await volume.renameToFree(layout.failed(run.session, run.filename), target);
+  if (renamed === 'taken') return { claimed: true, fresh: false };
+  // the rename may have happened although it says otherwise
+  if (renamed === 'missing' && !(await volume.lstat(target))) return putLeftOverBack(run, tools);
   await volume.unlink(layout.reason(run.session, run.filename));
   run.note('brought back from the quarantine');
   return { claimed: true, fresh: false };
@@ -87,9 +94,8 @@ async function putLeftOverBack(run: Run, tools: Tools): Promise<Claim> {
         if (name !== null && isRemovingNameOf(name, run.filename)) left.push(name);
     });
   for (const name of left) {
-    if (await volume.lstat(target)) return { claimed: true, fresh: false };
-    if ((await volume.rename(`${folder}/${name}`, target)) === 'renamed')
-      return { claimed: true, fresh: false };
+    const renamed = await volume.renameToFree(`${folder}/${name}`, target);
+    if (renamed !== 'missing') return { claimed: true, fresh: false };
   }
   return { claimed: false };
 }

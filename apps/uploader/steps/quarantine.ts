@@ -32,7 +32,9 @@ export async function quarantine(
     ...reason,
   };
   await volume.writeText(layout.reason(run.session, run.filename), `${JSON.stringify(text, null, 2)}\n`);
-  if ((await volume.rename(source, target)) === 'missing' && !(await volume.lstat(target))) {
+  const renamed = await volume.renameToFree(source, target);
+  if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
+  if (renamed === 'missing' && !(await volume.lstat(target))) {
     await volume.unlink(layout.reason(run.session, run.filename));
     return false;
   }

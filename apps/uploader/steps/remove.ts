@@ -60,8 +60,7 @@ export class SourceVanished extends Error {
 
 async function putBack(from: string, to: string, tools: Tools): Promise<boolean> {
   // where the name is taken, recovery brings the left-over back once it is free
-  if (await tools.volume.lstat(to)) return false;
-  return (await tools.volume.rename(from, to)) === 'renamed';
+  return (await tools.volume.renameToFree(from, to)) === 'renamed';
 }
 
 /** The receipt waits for Redis, but not longer than the run may go on. */

@@ -106,9 +106,23 @@ export class Volume {
     );
   }
 
-  /** Renames. It replaces what is there, so look before. @returns `missing` on ENOENT of either side. */
+  /**
+   * Renames onto a name that only the caller can have made up: it would replace what is there.
+   *
+   * @returns `missing` on ENOENT of either side.
+   */
   rename(from: string, to: string): Promise<'renamed' | 'missing'> {
     return this.#ask({ operation: 'rename', path: from, to });
+  }
+
+  /**
+   * Renames onto a name that should be free. NFS has no rename that refuses to replace, so the target is looked at right
+   * before, in the same call: no wait of this process comes in between.
+   *
+   * @returns `missing` on ENOENT of either side, `taken` where something stands at the target: then nothing was done.
+   */
+  renameToFree(from: string, to: string): Promise<'renamed' | 'missing' | 'taken'> {
+    return this.#ask({ operation: 'renameToFree', path: from, to });
   }
 
   /** Removes a file's name. @returns false where there was none. */

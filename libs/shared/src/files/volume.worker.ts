@@ -13,7 +13,7 @@ export type VolumeRequest =
   | { readonly operation: 'lstat' | 'lookAnew' | 'list' | 'unlink' | 'space'; readonly path: string }
   | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
   | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
-  | { readonly operation: 'rename'; readonly path: string; readonly to: string }
+  | { readonly operation: 'rename' | 'renameToFree'; readonly path: string; readonly to: string }
   | { readonly operation: 'readText'; readonly path: string; readonly maxBytes: number }
   | { readonly operation: 'writeText' | 'createText'; readonly path: string; readonly text: string };
 
@@ -33,7 +33,9 @@ serve((request: VolumeRequest, call: Served) => {
     case 'list':
       return list(path, call);
     case 'rename':
-      return unless(['ENOENT'], 'missing', () => (fs.renameSync(path, request.to), 'renamed'));
+      return rename(path, request.to);
+    case 'renameToFree':
+      return lstat(request.to) ? 'taken' : rename(path, request.to);
     case 'unlink':
       return unless(['ENOENT'], false, () => (fs.unlinkSync(path), true));
     case 'makeFolder':
@@ -50,6 +52,10 @@ serve((request: VolumeRequest, call: Served) => {
       return space(path);
   }
 });
+
+function rename(from: string, to: string): 'renamed' | 'missing' {
+  return unless(['ENOENT'], 'missing', () => (fs.renameSync(from, to), 'renamed' as const));
+}
 
 function lstat(path: string): FileLook | null {
   const stat = unless(GONE, null, () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }));
