@@ -130,15 +130,14 @@ export async function startUploader(
     hands: hands.names(),
     rates: hands.rates(),
   });
-  let beating = false;
-  const heartbeat = setInterval(() => {
-    if (beating) return;
-    beating = true;
-    void report()
+  let beating: Promise<unknown> | null = null;
+  const beat = (): void => {
+    beating ??= report()
       .then((text) => pods.report(text))
       .catch((error: unknown) => log.debug(`heartbeat: ${messageOf(error)}`))
-      .finally(() => (beating = false));
-  }, HEARTBEAT_MS);
+      .finally(() => (beating = null));
+  };
+  const heartbeat = setInterval(beat, HEARTBEAT_MS);
 
   const begin = async (): Promise<void> => {
     const opening = openBlobStore(
@@ -197,6 +196,9 @@ export async function startUploader(
       metrics,
       log,
     });
+    // whoever asks for the status next must not read that it is not ready
+    await beating;
+    beat();
     worker.start();
     if (config.upload.writeManifest) {
       manifests = new ManifestWriter(
