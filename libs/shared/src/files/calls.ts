@@ -22,6 +22,8 @@ export interface ThreadsOptions {
   /** Threads that may hang besides the `threads` that work. */
   readonly maxHung: number;
   readonly onCall?: (call: FileCall) => void;
+  /** Gives each thread that begins its `workerData`, and what to do when it has ended. */
+  readonly equip?: () => { readonly data: unknown; readonly takeBack: () => void };
   /** Takes the answer of a call that was given up before it came. */
   readonly onLate?: (value: unknown) => void;
 }

@@ -1,8 +1,31 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { UploadPlan } from '../domain/block-plan.js';
 
-/** Takes the MD5 of each block, and of the whole where that is asked for or where the whole is one put. */
-export class Digests {
+/** What the digests of a file came to. */
+export interface TakenDigests {
+  /** The whole file's, 16 bytes; null where it was not asked for. */
+  readonly md5: Uint8Array | null;
+  /** 16 bytes a block; empty for a single put. */
+  readonly blockMd5s: Uint8Array;
+}
+
+/** Takes the digests of one file, piece by piece, in its order. */
+export interface FileDigests {
+  /** Takes the next bytes. They must stay as they are until {@link settle}. */
+  update(piece: Buffer): void;
+  /** Waits until what was given has been taken. */
+  settle(): void;
+  /** The digests; once, after the last bytes. */
+  end(): TakenDigests;
+  /** Lets go of the file, whatever came of it; safe to repeat. */
+  close(): void;
+}
+
+/**
+ * Takes the MD5 of each block, and of the whole where that is asked for or where the whole is one put, in the thread that
+ * asks. For small files, and where the hasher cannot be had.
+ */
+export class Digests implements FileDigests {
   private readonly whole: Hash | null;
   private readonly blocks: Buffer[] = [];
   private block: Hash | null = null;
@@ -15,7 +38,6 @@ export class Digests {
     this.whole = contentMd5 || plan.kind === 'single' ? createHash('md5') : null;
   }
 
-  /** Takes the next bytes; any number of them. */
   update(piece: Buffer): void {
     this.whole?.update(piece);
     if (this.plan.kind === 'single') return;
@@ -32,8 +54,15 @@ export class Digests {
     }
   }
 
-  /** The digests: 16 bytes, or null where the whole was not asked for; and 16 bytes a block. Once, at the end. */
-  end(): { md5: Uint8Array | null; blockMd5s: Uint8Array } {
+  settle(): void {
+    // taken as it came
+  }
+
+  close(): void {
+    // nothing to let go of
+  }
+
+  end(): TakenDigests {
     this.endBlock();
     return { md5: this.whole?.digest() ?? null, blockMd5s: Buffer.concat(this.blocks) };
   }

@@ -1,9 +1,9 @@
 import { statfs } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { codeOf, messageOf, StagingError, type BlockRule } from '../domain/index.js';
 import { makeFolder } from './folders.js';
 import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
+import { Hasher, type HashSlot } from './hasher.js';
 import { Reservations, type Reservation } from './reservations.js';
 import { StagedFile } from './staged-file.js';
 import type { StageAnswer, StageRequest } from './staging.worker.js';
@@ -20,7 +20,7 @@ export interface StagingOptions {
   readonly blockRule: BlockRule;
   /** Whether the whole file's MD5 is taken besides the blocks'. */
   readonly contentMd5: boolean;
-  /** Files at once; default two to four, by the processors there are. */
+  /** Files at once; default {@link THREADS}. */
   readonly threads?: number;
   /** Milliseconds without a byte after which a copy is given up; default 30,000. */
   readonly deadlineMs?: number;
@@ -44,6 +44,8 @@ export type StageResult =
 
 /** How often left-overs of dead processes are looked for, in touches. */
 const SWEEP_EVERY = 6;
+/** Files that are copied at once by default: as many as are hashed side by side. */
+const THREADS = 4;
 /** Copies that may hang on the volume besides those that work. */
 const MAX_HUNG = 4;
 
@@ -52,18 +54,22 @@ export class Staging {
   private readonly owner: StagingOwner;
   private readonly reservations: Reservations;
   private readonly threads: Threads;
+  private readonly hasher: Hasher | null;
   private count = 0;
   private timer: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: StagingOptions) {
     this.owner = new StagingOwner(options.root);
     this.reservations = new Reservations(async () => (await this.space()).bytesFree, options.limitBytes);
+    const threads = options.threads ?? THREADS;
+    this.hasher = Hasher.make(threads + MAX_HUNG, options.contentMd5);
     this.threads = new Threads({
       file: join(__dirname, 'staging.worker.js'),
-      threads: options.threads ?? Math.max(2, Math.min(4, availableParallelism())),
+      threads,
       deadlineMs: options.deadlineMs ?? 30_000,
       maxHung: MAX_HUNG,
       ...(options.onCall && { onCall: options.onCall }),
+      equip: () => this.equip(),
       onLate: (answer) => this.discardLate(answer as StageAnswer),
     });
   }
@@ -161,8 +167,14 @@ export class Staging {
   async stop(): Promise<boolean> {
     if (this.timer) clearInterval(this.timer);
     const hangs = await this.threads.stop();
+    await this.hasher?.stop();
     this.quietly(() => this.owner.unmark());
     return hangs;
+  }
+
+  private equip(): { data: HashSlot | null; takeBack: () => void } {
+    const slot = this.hasher?.lend() ?? null;
+    return { data: slot, takeBack: () => slot && this.hasher?.takeBack(slot) };
   }
 
   private quietly(work: () => unknown): void {

@@ -9,10 +9,14 @@ import {
   type FileLook,
   type UploadPlan,
 } from '../domain/index.js';
-import { Digests } from './digests.js';
+import { workerData } from 'node:worker_threads';
+import { Digests, type FileDigests } from './digests.js';
 import { makeFolder } from './folders.js';
+import { PIECE } from './hash-memory.js';
+import type { HashSlot } from './hasher.js';
 import { lookOf } from './look.js';
 import { Cancelled, LocalFault, serve, type Served } from './serve.js';
+import { HashingSlot } from './slot-digests.js';
 
 /** One file to stage. */
 export interface StageRequest {
@@ -41,8 +45,6 @@ export type StageAnswer =
   | { readonly kind: 'not-a-file'; readonly fileKind: FileKind }
   | { readonly kind: 'too-large'; readonly why: string };
 
-/** Larger buffers fall out of the processor's caches: field notes of the project's first measurements. */
-const PIECE = 1024 * 1024;
 /** A sign of life is sent after so many bytes, or so many milliseconds. */
 const TELL_EVERY = 8 * 1024 * 1024;
 const TELL_EVERY_MS = 200;
@@ -50,7 +52,8 @@ const TELL_EVERY_MS = 200;
 const SYNC_EVERY = 256 * 1024 * 1024;
 const FOLDER_TRIES = 20;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
-const buffers = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
+const hashing = workerData === null ? null : new HashingSlot(workerData as HashSlot);
+const buffers = hashing?.pieces ?? [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
 
 // reads of the source are synchronous on purpose: one that hangs hangs this thread alone
 serve((request: StageRequest, call: Served) => stage(request, call));
@@ -81,8 +84,8 @@ async function copy(request: StageRequest, source: number, call: Served): Promis
   const plan = planOf(before.size, request.blockRule);
   if (typeof plan === 'string') return { kind: 'too-large', why: plan };
 
-  const digests = new Digests(plan, request.contentMd5);
   const target = openPart(request.part);
+  const digests = hashing?.takes(plan) ? hashing.begin(plan) : new Digests(plan, request.contentMd5);
   try {
     const copied = await copyBytes(source, target, before.size, digests, call);
     const after = lookOf(fs.fstatSync(source, { bigint: true }));
@@ -103,15 +106,17 @@ async function copy(request: StageRequest, source: number, call: Served): Promis
   } catch (error) {
     discard(target, request.part);
     throw error;
+  } finally {
+    digests.close();
   }
 }
 
-/** Copies in one pass: while one piece is written, the next is read and hashed. @returns bytes read */
+/** Copies in one pass: while one piece is hashed and written, the next is read. @returns bytes read */
 async function copyBytes(
   source: number,
   target: number,
   size: number,
-  digests: Digests,
+  digests: FileDigests,
   call: Served,
 ): Promise<number> {
   let [at, synced] = [0, 0];
@@ -121,9 +126,10 @@ async function copyBytes(
     // what was appended since the look is noticed, and not copied without end
     for (let turn = 0; at <= size; turn++) {
       const buffer = buffers[turn % 2] ?? Buffer.alloc(PIECE);
-      const read = fs.readSync(source, buffer, 0, PIECE, at);
+      const read = readAllSync(source, buffer, at);
       if (read === 0) break;
       const piece = buffer.subarray(0, read);
+      digests.settle();
       digests.update(piece);
       await writing;
       if (call.cancelled) throw new Cancelled();
@@ -150,6 +156,17 @@ async function copyBytes(
     // a write still under way would go to whatever file gets this descriptor's number next
     await writing.catch(() => undefined);
   }
+}
+
+/** Fills the buffer, short of the file's end: a read may bring less than it was asked for. @returns bytes read */
+function readAllSync(descriptor: number, buffer: Buffer, position: number): number {
+  let at = 0;
+  while (at < buffer.length) {
+    const read = fs.readSync(descriptor, buffer, at, buffer.length - at, position + at);
+    if (read === 0) break;
+    at += read;
+  }
+  return at;
 }
 
 function writeAllSync(descriptor: number, piece: Buffer): void {

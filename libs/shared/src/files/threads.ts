@@ -138,13 +138,19 @@ export class Threads {
   }
 
   #start(): Thread {
-    // descriptors pass from a staging thread to the main one, so none may be closed with the thread that opened it
-    const worker = new Worker(this.options.file, { trackUnmanagedFds: false, resourceLimits: THREAD_LIMITS });
+    const equipment = this.options.equip?.();
+    const worker = new Worker(this.options.file, {
+      // descriptors pass from a staging thread to the main one, so none may be closed with the thread that opened it
+      trackUnmanagedFds: false,
+      resourceLimits: THREAD_LIMITS,
+      workerData: equipment?.data ?? null,
+    });
     const thread: Thread = { worker, call: null, hung: false };
     let fault = 'the thread ended';
     worker.on('message', (message: FromThread) => this.#hear(thread, message));
     worker.on('error', (error) => (fault = messageOf(error)));
     worker.on('exit', () => {
+      equipment?.takeBack();
       this.#threads.delete(thread);
       const { call } = thread;
       if (call) {
