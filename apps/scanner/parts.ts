@@ -26,6 +26,7 @@ export interface ScannerParts {
   readonly leads: () => boolean;
   readonly rules: {
     readonly minFileAgeMs: number;
+    readonly pollIntervalMs: number;
     readonly ignored: (name: string) => boolean;
     readonly maxQueueSize: number;
     /** Records of done files and finished sessions older than this go; milliseconds. */

@@ -21,6 +21,8 @@ export class ScanLoop {
   private answeredAt: number | null = null;
   private heldUntil = 0;
   private tookLead = false;
+  /** Whether the next round is not to be waited for. */
+  private hurried = false;
   private failures = 0;
   private stopping = false;
   private everProved = false;
@@ -54,6 +56,12 @@ export class ScanLoop {
     this.wake?.();
     await within(2_000, this.running);
     await within(500, this.lease.release());
+  }
+
+  /** Makes the next round come at once, as when a session has just been started. */
+  hurry(): void {
+    this.hurried = true;
+    this.wake?.();
   }
 
   /** Whether this scanner may act: by its own clock, which also runs on while it is frozen. */
@@ -111,6 +119,7 @@ export class ScanLoop {
   }
 
   private async round(): Promise<void> {
+    this.hurried = false;
     try {
       if (this.tookLead) {
         this.tookLead = false;
@@ -150,7 +159,7 @@ export class ScanLoop {
   }
 
   private sleep(ms: number): Promise<void> {
-    if (this.stopping || (this.tookLead && this.leads())) return Promise.resolve();
+    if (this.stopping || ((this.tookLead || this.hurried) && this.leads())) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.wake = () => {

@@ -77,7 +77,8 @@ function decide(
 ): Taker[] {
   const first = looks[0];
   if (first instanceof Error && looks.every((look) => look instanceof Error)) throw first;
-  const { minFileAgeMs } = parts.rules;
+  // a round that was hurried must not stand for the second of two looks
+  const rule = { minAgeMs: parts.rules.minFileAgeMs, apartMs: parts.rules.pollIntervalMs / 2 };
   const observations = new Map<string, Observation>();
   const takers: Taker[] = [];
   for (const [i, name] of names.entries()) {
@@ -93,7 +94,7 @@ function decide(
       continue;
     }
     const previous = memory.observations.get(name) ?? null;
-    const verdict = decideStability(previous, look, parts.now(), { minAgeMs: minFileAgeMs });
+    const verdict = decideStability(previous, look, parts.now(), rule);
     const { observation } = verdict;
     observations.set(name, observation);
     if (watch.session && verdict.stable) takers.push({ name, look });

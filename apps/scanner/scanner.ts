@@ -4,7 +4,7 @@ import { Layout, messageOf } from '@app/shared/domain';
 import { Volume } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
 import { jobStates, openUploadQueue } from '@app/shared/queue';
-import { Incoming, Moves, Sessions, Trim } from '@app/shared/records';
+import { Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
@@ -53,6 +53,7 @@ export async function startScanner(
     if (redisAway) log.info('Redis is back');
     redisAway = false;
   });
+  const listening = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
   const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
   const hung = () => volume.hungSinceMs(Date.now());
   let space: DiskUse | null = null;
@@ -81,6 +82,7 @@ export async function startScanner(
     leads: () => loop.leads(),
     rules: {
       minFileAgeMs: config.scan.minFileAgeMs,
+      pollIntervalMs: config.scan.pollIntervalMs,
       ignored,
       maxQueueSize: config.scan.maxQueueSize,
       historyMs: config.history.days * DAY_MS,
@@ -156,6 +158,7 @@ export async function startScanner(
     if (memory.policy === null)
       log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
     loop.start();
+    await onSessionStart(listening, prefix, () => loop.hurry());
   };
   void begin().catch(fail);
 
@@ -168,7 +171,7 @@ export async function startScanner(
       await within(500, pods.leave(pod.id));
       await Promise.all([volume.stop(), app.close()]);
       await within(500, queue.close());
-      await disconnect(redis);
+      await Promise.all([redis, listening].map(disconnect));
     },
   };
 }

@@ -54,6 +54,22 @@ test('a file that is not old enough waits, and says so', async (t) => {
   assert.equal(await alone.job('young.bin'), undefined);
 });
 
+test('a session that is started wakes the scanner, which still wants two looks that are apart', async (t) => {
+  const alone = await ScannerAlone.make(t, { APP_POLL_INTERVAL_S: '600', APP_MIN_FILE_AGE_S: '0' });
+  alone.put(join(alone.incoming, 'early.bin'));
+  const app = await alone.start();
+  await app.ready();
+  await alone.says('early.bin', /^settling: no session is active/);
+  await alone.startSession();
+  await alone.says('early.bin', /^settling: unchanged, and looked at again a little later$/);
+  assert.equal(await alone.job('early.bin'), undefined);
+  await alone.startSession('another');
+  await until(
+    'another scan',
+    async () => (await alone.metric(app, 'sluice_scan_duration_seconds_count')) >= 3,
+  );
+});
+
 test('without a session files are seen and left alone', async (t) => {
   const alone = await ScannerAlone.make(t);
   const app = await alone.start();

@@ -25,6 +25,17 @@ test('two looks that agree and the age are enough', () => {
   assert.equal(second.waitMs, 0);
 });
 
+test('two looks that agree are not enough where they are too close to each other', () => {
+  const apart = { ...rule, apartMs: 1_000 };
+  const first = decideStability(null, look(1, T - 9_000), T, apart);
+  const soon = decideStability(first.observation, look(1, T - 9_000), T + 999, apart);
+  assert.deepEqual(
+    [soon.stable, soon.why],
+    [false, 'settling: unchanged, and looked at again a little later'],
+  );
+  assert.equal(decideStability(soon.observation, look(1, T - 9_000), T + 1_000, apart).stable, true);
+});
+
 test('size or mtime that changed begins anew, and the sentence says which', () => {
   const first = decideStability(null, look(1, T - 9_000), T, rule);
   assert.match(decideStability(first.observation, look(2, T - 9_000), T + 2_000, rule).why, /size changed/);

@@ -6,6 +6,8 @@ export interface StabilityRule {
   readonly minAgeMs: number;
   /** Whether ctime counts too. After a claim it does not: the rename itself moves it. */
   readonly useCtime?: boolean;
+  /** How far apart two looks must be that agree, in milliseconds; default 0. */
+  readonly apartMs?: number;
 }
 
 /** What the last look at a file left to remember. */
@@ -58,6 +60,8 @@ export function decideStability(
     const what = previous.size === size ? 'modification time' : 'size';
     return verdict(false, `settling: ${what} changed since the last look`);
   }
+  if (now - observation.since < (rule.apartMs ?? 0))
+    return verdict(false, 'settling: unchanged, and looked at again a little later');
   if (waitMs > 0) {
     const from = inFuture ? 'its times are in the future, so age counts from the first look; ' : '';
     return verdict(false, `settling: ${from}${seconds(ageMs)} old, ${seconds(rule.minAgeMs)} needed`);

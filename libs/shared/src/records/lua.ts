@@ -13,7 +13,7 @@ import { bindScript, type Script } from '../redis/index.js';
  * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id
  * - `:receipts:<blob>` hash: claim -> 1
  * - `:finished` set of session keys that finished since their manifest was stored
- * - `:events` channel
+ * - `:events` channel, and `:started`, which tells the scanner that a session was started
  */
 const PRELUDE = `
 local P = KEYS[1]

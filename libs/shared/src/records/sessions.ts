@@ -32,6 +32,7 @@ if before[1] == '1' and before[2] == s then return 0 end
 redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', now())
 redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
 say({type = 'session', session = s, state = 'active'})
+redis.call('PUBLISH', P .. ':started', s)
 if before[1] == '1' then redis.call('HSET', skey(before[2]), 'stopped_at', now()) review(before[2]) end
 return 1`;
 const STOP = `
@@ -146,6 +147,16 @@ export class Sessions {
   async setUrl(key: string, url: string): Promise<void> {
     await this.redis.hsetnx(`${this.prefix}:session:${key}`, 'url', url);
   }
+}
+
+/**
+ * Calls back whenever a session was started; a hint, which the loss of a connection may swallow. Comes back by itself.
+ *
+ * @param redis a connection for this alone: a subscriber can do nothing else
+ */
+export async function onSessionStart(redis: Redis, prefix: string, started: () => void): Promise<void> {
+  redis.on('message', started);
+  await redis.subscribe(`${prefix}:started`);
 }
 
 /** Reads the watch hash. Null where it is empty. */
