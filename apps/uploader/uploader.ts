@@ -24,6 +24,8 @@ import { UploadWorker } from './upload-worker.js';
 import { UploaderModule } from './uploader.module.js';
 import { VolumeWatch } from './volume-watch.js';
 
+/** Threads for calls on the volume besides copies: such a call takes a round trip, and each thread some 9 MiB of memory. */
+const VOLUME_THREADS = 2;
 /** Sockets beside those for blocks: probes, lists and commits. */
 const SPARE_SOCKETS = 16;
 
@@ -56,7 +58,10 @@ export async function startUploader(
       volume: worker !== null && watch.trouble !== null,
     }),
   });
-  const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
+  const volume: Volume = new Volume({
+    threads: VOLUME_THREADS,
+    onCall: (call) => fileMetrics.called('volume', call),
+  });
   const staging = new Staging({
     root: config.staging.root,
     limitBytes: config.staging.limitBytes,

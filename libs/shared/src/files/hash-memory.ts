@@ -6,9 +6,8 @@ export const PIECE = 1024 * 1024;
 const PIECES = 2;
 const PAGE = 65_536;
 
-// words of the head
+// the word of the head
 const BELL = 0;
-const OPEN = 1;
 // bytes of the head and of each slot's record, which stand in the first page
 const RECORD = 512;
 const PHASE = 0;
@@ -60,11 +59,6 @@ export class HashMemory {
     return { work: record + WORK, state: record + STATE, copy: record + COPY, tail: record + TAIL };
   }
 
-  /** Tells the hasher how many slots are in the middle of a file: +1 or -1. */
-  open(change: 1 | -1): void {
-    Atomics.add(this.words, OPEN, change);
-  }
-
   /** Hands a slot to the hasher: `steps` steps from the address `input` on. */
   submit(slot: number, input: number, steps: number): void {
     const record = this.record(slot);
@@ -90,11 +84,6 @@ export class HashMemory {
     return slots;
   }
 
-  /** For the hasher: how many slots are in the middle of a file. */
-  get opened(): number {
-    return Atomics.load(this.words, OPEN);
-  }
-
   /** For the hasher: what is asked of a slot. */
   order(slot: number): Lane & { readonly steps: number } {
     const record = this.record(slot);
@@ -102,15 +91,20 @@ export class HashMemory {
     return { state: record + STATE, input: word(INPUT), steps: word(STEPS) };
   }
 
-  /** For the hasher: notes that so many steps of a slot were taken; with the last one it is its thread's again. */
-  took(slot: number, steps: number): void {
+  /**
+   * For the hasher: notes that so many steps of a slot were taken; with the last one it is its thread's again.
+   *
+   * @returns whether it was the last one
+   */
+  took(slot: number, steps: number): boolean {
     const record = this.record(slot);
     const { input, steps: asked } = this.order(slot);
     this.words[(record + INPUT) / 4] = input + steps * STEP;
     this.words[(record + STEPS) / 4] = asked - steps;
-    if (steps < asked) return;
+    if (steps < asked) return false;
     Atomics.store(this.words, (record + PHASE) / 4, IDLE);
     Atomics.notify(this.words, (record + PHASE) / 4);
+    return true;
   }
 
   /** For the hasher: the bell, read before looking at the slots. */

@@ -47,11 +47,6 @@ export class HashingSlot {
     for (const [i, word] of MD5_BEGIN.entries()) this.words[this.at.state / 4 + 4 * digest + i] = word;
   }
 
-  /** Notes that a file is begun (+1) or over (-1). */
-  open(change: 1 | -1): void {
-    this.shared.open(change);
-  }
-
   /** Hands bytes to the hasher; they stay as they are until {@link settled}. */
   submit(bytes: Buffer): void {
     this.shared.submit(this.setup.slot, bytes.byteOffset, bytes.length / STEP);
@@ -89,7 +84,6 @@ class SlotDigests implements FileDigests {
   private submitted = false;
   /** The file's last bytes, which are no whole step. */
   private last: Buffer = NOTHING;
-  private opened = true;
 
   constructor(
     private readonly plan: BlockPlan,
@@ -98,7 +92,6 @@ class SlotDigests implements FileDigests {
   ) {
     slot.reset(0);
     slot.reset(1);
-    slot.open(1);
   }
 
   update(piece: Buffer): void {
@@ -124,10 +117,7 @@ class SlotDigests implements FileDigests {
   }
 
   close(): void {
-    if (!this.opened) return;
-    this.opened = false;
     if (this.submitted) this.slot.settled();
-    this.slot.open(-1);
   }
 
   /** Submits the piece in hand as far as its block goes. */

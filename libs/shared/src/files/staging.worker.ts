@@ -48,8 +48,11 @@ export type StageAnswer =
 /** A sign of life is sent after so many bytes, or so many milliseconds. */
 const TELL_EVERY = 8 * 1024 * 1024;
 const TELL_EVERY_MS = 200;
-/** Bytes that may be unsynced at most, so that no sync at the end of a large file outlasts the deadline. */
-const SYNC_EVERY = 256 * 1024 * 1024;
+/**
+ * Bytes that may be unsynced at most: no sync outlasts the deadline, and the disk is at work while other files are copied,
+ * not only at their ends.
+ */
+const SYNC_EVERY = 32 * 1024 * 1024;
 const FOLDER_TRIES = 20;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
 const hashing = workerData === null ? null : new HashingSlot(workerData as HashSlot);
