@@ -1,5 +1,5 @@
-import { blobName, isRemovingNameOf, removedFileName, sessionKey } from '@app/shared/domain';
-import { isThere } from './looks.js';
+import { blobName, isRemovingNameOf, removedFileName, sessionKey, type SessionRef } from '@app/shared/domain';
+import { isThere, orNull } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
 import type { SessionFolder, WalkedRoot } from './walk.js';
 
@@ -13,6 +13,12 @@ const TOKEN = 8;
 export interface LeftOvers {
   /** Paths seen in this pass; what is seen twice goes back. */
   readonly seen: ReadonlySet<string>;
+  /** Those that did not go back yet: a new file of such a name is held. */
+  readonly standing: readonly {
+    readonly name: string;
+    readonly session: SessionRef;
+    readonly entry: string;
+  }[];
   /** Sentences for `problems`. */
   readonly problems: readonly string[];
 }
@@ -32,13 +38,13 @@ export async function putLeftOversBack(
   hands: ReadonlySet<string>,
 ): Promise<LeftOvers> {
   const seen = new Set<string>();
+  const standing: LeftOvers['standing'][number][] = [];
   const problems: string[] = [];
   for (const folder of folders) {
     for (const entry of folder.leftOvers) {
       const path = `${folder.path}/${entry}`;
-      const token = entry.slice(REMOVING.length, REMOVING.length + TOKEN);
-      const note = `${folder.path}/${SIDE_NOTE}${token}`;
-      const noted = folder.others.includes(`${SIDE_NOTE}${token}`) ? await parts.volume.readText(note) : null;
+      const note = `${SIDE_NOTE}${entry.slice(REMOVING.length, REMOVING.length + TOKEN)}`;
+      const noted = folder.others.includes(note) ? await readNote(parts, `${folder.path}/${note}`) : null;
       const name = noted ?? removedFileName(entry) ?? null;
       if (name === null || !isRemovingNameOf(entry, name)) {
         problems.push(
@@ -46,22 +52,30 @@ export async function putLeftOversBack(
         );
         continue;
       }
-      if (hands.has(blobName(folder.session, name))) continue;
+      const { session } = folder;
+      standing.push({ name, session, entry });
+      if (hands.has(blobName(session, name))) continue;
       seen.add(path);
       const home = `${folder.path}/${name}`;
       if (!before.has(path) || folder.files.includes(name)) continue;
       mustLead(parts);
       if (await isThere(parts.volume, home)) continue;
       if ((await parts.volume.renameToFree(path, home)) !== 'renamed') continue;
-      if (noted !== null) await parts.volume.unlink(note);
+      if (noted !== null) await parts.volume.unlink(`${folder.path}/${note}`);
+      standing.pop();
       folder.files.push(name);
       parts.log.info(
-        { file: name, session: folder.session.encodedSession, date: folder.session.datePrefix },
-        `recovery put back a file of ${sessionKey(folder.session)} whose removal had not ended`,
+        { file: name, session: session.encodedSession, date: session.datePrefix },
+        `recovery put back a file of ${sessionKey(session)} whose removal had not ended`,
       );
     }
   }
-  return { seen, problems };
+  return { seen, standing, problems };
+}
+
+/** The name in a side note; null where there is none that can be read. @throws VolumeError */
+async function readNote(parts: ScannerParts, path: string): Promise<string | null> {
+  return orNull(parts.volume.readText(path));
 }
 
 /**
@@ -91,7 +105,7 @@ export async function sweep(
       for (const note of folder.others) {
         if (!note.startsWith(SIDE_NOTE) || hasLeftOver(folder, note.slice(SIDE_NOTE.length))) continue;
         const path = `${folder.path}/${note}`;
-        const name = await parts.volume.readText(path);
+        const name = await readNote(parts, path);
         // a removal that has not renamed yet writes its note first
         const needed =
           name !== null && (folder.files.includes(name) || hands.has(blobName(folder.session, name)));
@@ -103,13 +117,14 @@ function hasLeftOver({ leftOvers }: SessionFolder, token: string): boolean {
   return leftOvers.some((entry) => entry.startsWith(`${REMOVING}${token}.`));
 }
 
-async function remove(parts: ScannerParts, path: string): Promise<void> {
+/** Removes a short-lived file; one that does not let itself be removed stays. @throws VolumeError; LeaseLost */
+export async function remove(parts: ScannerParts, path: string): Promise<void> {
   mustLead(parts);
-  await parts.volume.unlink(path);
+  await orNull(parts.volume.unlink(path));
 }
 
-/** Whether a file has not been touched for {@link SHORT_LIVED_MS}. */
+/** Whether a plain file has not been touched for {@link SHORT_LIVED_MS}. What is none was never made by Sluice. */
 export async function isOld(parts: ScannerParts, path: string): Promise<boolean> {
   const look = await parts.volume.lstat(path);
-  return look !== null && parts.now() - Number(look.mtimeNs / 1_000_000n) > SHORT_LIVED_MS;
+  return look?.kind === 'file' && parts.now() - Number(look.mtimeNs / 1_000_000n) > SHORT_LIVED_MS;
 }

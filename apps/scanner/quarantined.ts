@@ -1,7 +1,8 @@
 import { blobName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
 import { readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
-import { isOld } from './left-overs.js';
+import { isOld, remove } from './left-overs.js';
+import { orNull } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
 import type { Standing } from './scan-memory.js';
 import type { SessionFolder } from './walk.js';
@@ -64,7 +65,7 @@ async function reasonOf(
   session: SessionRef,
   filename: string,
 ): Promise<QuarantineReason> {
-  const text = await parts.volume.readText(parts.layout.reason(session, filename));
+  const text = await orNull(parts.volume.readText(parts.layout.reason(session, filename)));
   try {
     return readReason(text === null ? null : JSON.parse(text)) ?? UNKNOWN;
   } catch {
@@ -87,9 +88,7 @@ export async function removeOrphanReasons(
     for (const entry of others) {
       if (!entry.endsWith('.error.json') || wanted.has(entry)) continue;
       // a reason is written before its file moves: only an old one has lost it
-      if (!(await isOld(parts, `${path}/${entry}`))) continue;
-      mustLead(parts);
-      await parts.volume.unlink(`${path}/${entry}`);
+      if (await isOld(parts, `${path}/${entry}`)) await remove(parts, `${path}/${entry}`);
     }
   }
 }

@@ -2,7 +2,7 @@ import { blobName, jobId, sessionKey } from '@app/shared/domain';
 import { inHand } from '@app/shared/pods';
 import { dropJobsOfNothing, dropRecordsOfNothing, type EmptyHanded } from './empty-handed.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
-import { putLeftOversBack, sweep } from './left-overs.js';
+import { putLeftOversBack, sweep, type LeftOvers } from './left-overs.js';
 import { LeaseLost, mustLead, type ScannerParts } from './parts.js';
 import { removeOrphanReasons, showQuarantined } from './quarantined.js';
 import type { Standing } from './scan-memory.js';
@@ -49,9 +49,9 @@ export async function recover(
   const hands = inHand(await parts.pods.alive());
   const processing = await walkSessions(parts.volume, parts.layout.roots.processing);
   const failed = await walkSessions(parts.volume, parts.layout.roots.failed);
-  const { seen, problems } = await putLeftOversBack(parts, processing.folders, memory.leftOvers, hands);
-  memory.leftOvers = seen;
-  const standing = standingFiles(processing.folders, failed.folders);
+  const leftOvers = await putLeftOversBack(parts, processing.folders, memory.leftOvers, hands);
+  memory.leftOvers = leftOvers.seen;
+  const standing = standingFiles(processing.folders, failed.folders, leftOvers);
   await requeueClaimed(parts, processing.folders, hands);
   await showQuarantined(parts, failed.folders, standing, hands);
   await dropJobsOfNothing(parts, memory.emptyHanded, standing, hands);
@@ -59,18 +59,23 @@ export async function recover(
   await removeOrphanReasons(parts, failed.folders);
   await sweep(parts, [processing, failed], ownNames, hands);
   await removeEmptyFolders(parts, [...processing.folders, ...failed.folders]);
-  return { standing, problems };
+  return { standing, problems: leftOvers.problems };
 }
 
 function standingFiles(
   processing: readonly SessionFolder[],
   failed: readonly SessionFolder[],
+  leftOvers: LeftOvers,
 ): Map<string, Standing> {
   const standing = new Map<string, Standing>();
   // where a name stands in both, what is claimed goes first
   for (const [place, folders] of [['failed', failed] as const, ['processing', processing] as const])
     for (const { session, files } of folders)
       for (const name of files) standing.set(name, { place, path: `${sessionKey(session)}/${name}` });
+  // not through yet: a newer file of such a name would be overwritten once the left-over goes on
+  for (const { name, session, entry } of leftOvers.standing)
+    if (standing.get(name)?.place !== 'processing')
+      standing.set(name, { place: 'processing', path: `${sessionKey(session)}/${entry}` });
   return standing;
 }
 

@@ -53,7 +53,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const view: IncomingView = {
     seen: listing.seen,
     ...entries.counts,
-    oldest_age_s: oldestAge(parts, memory, looks),
+    oldest_age_s: oldestAge(parts, memory, looks, entries),
     unexamined: window.passed,
   };
   await memory.shown.publish(parts, view, entries);
@@ -113,16 +113,22 @@ function timeless(why: string): string {
   return why.replace(/[\d.]+ s old, ([\d.]+ s) needed/, 'it must rest for $1');
 }
 
-/** The age of the oldest file that was examined and still waits here, whole seconds; 0 where none does. */
+/**
+ * The age of the oldest file that was examined and still waits here, whole seconds; 0 where none does. A file that is held
+ * is not looked at: it counts from when it was first seen to be.
+ */
 function oldestAge(
   parts: ScannerParts,
   memory: ScanMemory,
   looks: readonly (FileLook | null | VolumeError)[],
+  entries: Entries,
 ): number {
   let oldest = Infinity;
   for (const look of looks)
     if (look && !(look instanceof Error) && look.kind === 'file') oldest = Math.min(oldest, newestMs(look));
   for (const { newestMs: at } of memory.enqueued.values()) if (at !== null) oldest = Math.min(oldest, at);
+  for (const { state, since } of entries.byName.values())
+    if (state === 'held') oldest = Math.min(oldest, since);
   return oldest === Infinity ? 0 : Math.max(0, Math.round((parts.now() - oldest) / 1000));
 }
 

@@ -158,7 +158,9 @@ export async function startScanner(
     if (memory.policy === null)
       log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
     loop.start();
-    await onSessionStart(listening, prefix, () => loop.hurry());
+    onSessionStart(listening, prefix, () => loop.hurry()).catch((error: unknown) =>
+      log.debug(`session starts are not heard of: ${messageOf(error)}`),
+    );
   };
   void begin().catch(fail);
 

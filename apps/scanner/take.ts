@@ -121,6 +121,7 @@ async function enqueue(
         filename: name,
         size: look.size,
         mtime_ns: String(look.mtimeNs),
+        ino: String(look.ino),
       }),
     ),
   );

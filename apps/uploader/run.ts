@@ -1,6 +1,6 @@
 import type { BlockRule, Layout, SessionRef } from '@app/shared/domain';
 import type { Staging, Volume } from '@app/shared/files';
-import type { ReadPayload } from '@app/shared/queue';
+import type { JobLock, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
 import type { BlobStore } from './blob-store/blob-store.js';
 import type { BlockMemory } from './blob-store/block-memory.js';
@@ -23,6 +23,10 @@ export interface Run {
   readonly began: number;
   /** Whether a quarantined file is being retried. */
   readonly retried: boolean;
+  /** Whether no run before this one can have claimed the file. */
+  readonly first: boolean;
+  /** What its job's lock is held with; records are changed only while it is. */
+  readonly lock: JobLock;
   /** Aborts on shutdown after the grace time, and when the job's lock is lost. */
   readonly signal: AbortSignal;
   /** Asks Redis whether the job's lock is still this run's. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Worker, type Job } from 'bullmq';
+import { WaitingError, Worker, type Job } from 'bullmq';
 import { blobName, Interrupted, messageOf } from '@app/shared/domain';
 import { holdsLock, QUEUE_NAME, readPayload, type ReadPayload, type UploadPayload } from '@app/shared/queue';
 import { sharedSignal } from './blob-store/blob-store.js';
@@ -105,7 +105,11 @@ export class UploadWorker {
     const runLog = new RunLog(job, payload, parts, log);
     const file = { session: payload.session, filename: payload.filename, size: payload.size ?? 0 };
 
-    const begun = await parts.moves.begin(file, id, false, parts.tools.pod);
+    const lock = { id: job.id ?? '', token };
+    const begun = await parts.moves.begin(file, id, false, parts.tools.pod, lock).catch((error: unknown) => {
+      // slept between the job's grant and here: it is another run's
+      throw error instanceof Interrupted ? new WaitingError() : error;
+    });
     const retried = begun.before === 'failed';
     const current: ReadPayload = retried
       ? { ...payload, attempts: 0, waits: 0, firstAttemptAt: null }
@@ -118,8 +122,10 @@ export class UploadWorker {
       payload: current,
       began,
       retried,
+      first: begun.first,
+      lock,
       signal,
-      stillOwned: () => holdsLock(parts.redis, parts.prefix, job.id ?? '', token),
+      stillOwned: () => holdsLock(parts.redis, parts.prefix, lock),
       step: (name, work) => runLog.step(name, work),
       note: (line) => runLog.note(line),
       progress: (bytes, size) => runLog.progress(bytes, size),
@@ -130,7 +136,7 @@ export class UploadWorker {
         if (suspect) {
           if (begun.aloneDeaths >= parts.tools.rules.maxAttempts) return killsItsWorker(begun.aloneDeaths);
           log.warn(`its worker died ${begun.deaths} times, so it is tried alone`);
-          await parts.moves.begin(file, id, true, parts.tools.pod);
+          await parts.moves.begin(file, id, true, parts.tools.pod, lock);
         }
         if (!parts.gate().open)
           return {

@@ -2,13 +2,21 @@ import { DelayedError, UnrecoverableError, WaitingError, type Job } from 'bullmq
 import type { Redis } from 'ioredis';
 import {
   backoffMs,
+  Interrupted,
   messageOf,
   OUTAGE_DELAY_MAX_MS,
   RETRY_DELAY_MAX_MS,
   sessionKey,
   type Outcome,
 } from '@app/shared/domain';
-import type { QuarantineReason, ReadPayload, UploadPayload } from '@app/shared/queue';
+import {
+  holdsLock,
+  updateOwned,
+  type JobLock,
+  type QuarantineReason,
+  type ReadPayload,
+  type UploadPayload,
+} from '@app/shared/queue';
 import type { Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { Hands } from './hands.js';
@@ -21,6 +29,7 @@ import { quarantine } from './steps/quarantine.js';
 import type { StoreGate } from './store-gate.js';
 
 const GONE = 'the file is gone from the volume';
+const TAKEN = 'another file of this name is quarantined; this one is held in the drop folder';
 /** What is said of an outage, by what is away. */
 const AWAY = {
   store: 'the store is away',
@@ -50,7 +59,11 @@ export class UploadProcessor {
   /** Set once the process shuts down: what is handed back then needs no delay. */
   stopping = false;
 
-  constructor(private readonly parts: ProcessorParts) {}
+  private readonly update;
+
+  constructor(private readonly parts: ProcessorParts) {
+    this.update = updateOwned(parts.redis, parts.prefix);
+  }
 
   /** The sentences of files that wait for room or for the volume. Whoever goes on with a file says nothing here, so they fade. */
   waitingFor(now: number): string[] {
@@ -58,8 +71,23 @@ export class UploadProcessor {
     return [...this.waits.values()].map(({ sentence }) => sentence);
   }
 
-  /** Turns an outcome into queue behaviour. */
+  /** Turns an outcome into queue behaviour. A run whose lock is lost changes nothing: the job may be a later file's. */
   async conclude(
+    job: Job<UploadPayload>,
+    token: string,
+    run: Run,
+    moved: Moved,
+    runLog: RunLog,
+  ): Promise<unknown> {
+    try {
+      return await this.turn(job, token, run, moved, runLog);
+    } catch (error) {
+      if (error instanceof Interrupted) return this.handBack(job, token, run, error.message, runLog);
+      throw error;
+    }
+  }
+
+  private async turn(
     job: Job<UploadPayload>,
     token: string,
     run: Run,
@@ -72,9 +100,7 @@ export class UploadProcessor {
       case 'done':
         return this.done(run, outcome, moved.claim ?? '', runLog);
       case 'skipped':
-        runLog.skipped(outcome.why);
-        await this.parts.moves.forget(run.session, run.filename);
-        return { skipped: outcome.why };
+        return this.skip(run, outcome.why, runLog);
       case 'retry':
         return this.retry(job, token, run, outcome, runLog);
       case 'quarantine':
@@ -187,16 +213,13 @@ export class UploadProcessor {
     };
     try {
       // the mark first: if this process dies in between, the next run ends the quarantine instead of beginning anew
-      await job.updateData({ ...job.data, quarantined: reason });
-      if (!(await quarantine(run, reason, this.parts.tools))) {
-        runLog.skipped(GONE);
-        await this.parts.moves.forget(run.session, run.filename);
-        return { skipped: GONE };
-      }
+      await this.change(job, run.lock, { ...job.data, quarantined: reason });
+      const moved = await quarantine(run, reason, this.parts.tools);
+      if (moved !== 'moved') return await this.skip(run, moved === 'gone' ? GONE : TAKEN, runLog);
     } catch (error) {
+      if (error instanceof Interrupted) throw error;
       const outcome = await judge(error, this.parts.tools.store);
       const why = `it could not be quarantined: ${messageOf(error)}`;
-      if (outcome.kind === 'interrupted') return this.handBack(job, token, run, why, runLog);
       return this.outage(
         job,
         token,
@@ -209,10 +232,11 @@ export class UploadProcessor {
     await this.parts.moves.quarantined(
       { session: run.session, filename: run.filename, size: run.payload.size ?? 0 },
       { why, attempts, code: cause.code, count: true },
+      run.lock,
     );
     await this.parts.moves.lastError(`${run.filename}: ${why}`);
     runLog.quarantined(why, cause.code);
-    await this.clean(job, run.payload);
+    await this.clean(job, run.payload, run.lock);
     throw inWords(why);
   }
 
@@ -227,33 +251,49 @@ export class UploadProcessor {
     reason: QuarantineReason,
   ): Promise<unknown> {
     const { session, filename } = payload;
-    const { moves, tools, log } = this.parts;
+    const { redis, prefix, moves, tools, log } = this.parts;
+    const lock = { id: job.id ?? '', token };
+    const stillOwned = () => holdsLock(redis, prefix, lock);
+    const why = failedAfter(reason);
     try {
-      if (!(await quarantine(payload, reason, tools, 'claimed'))) {
-        await moves.forget(session, filename);
-        return { skipped: GONE };
+      const moved = await quarantine({ session, filename, payload, stillOwned }, reason, tools);
+      if (moved !== 'moved') {
+        await moves.forget(session, filename, lock);
+        return { skipped: moved === 'gone' ? GONE : TAKEN };
       }
+      const { attempts, code } = reason;
+      const file = { session, filename, size: payload.size ?? 0 };
+      await moves.quarantined(file, { why, attempts, code, count: true }, lock);
+      await this.clean(job, payload, lock);
     } catch (error) {
+      if (error instanceof Interrupted) throw new WaitingError();
       log.warn({ file: filename }, `its quarantine waits: ${messageOf(error)}`);
       await job.moveToDelayed(Date.now() + OUTAGE_DELAY_MAX_MS / 3, token);
       throw new DelayedError();
     }
-    const why = failedAfter(reason);
-    const { attempts, code } = reason;
-    await moves.quarantined(
-      { session, filename, size: payload.size ?? 0 },
-      { why, attempts, code, count: true },
-    );
-    await this.clean(job, payload);
     throw inWords(why);
+  }
+
+  /** Ends a run for which nothing was left to do. */
+  private async skip(run: Run, why: string, runLog: RunLog): Promise<unknown> {
+    await this.parts.moves.forget(run.session, run.filename, run.lock);
+    runLog.skipped(why);
+    return { skipped: why };
+  }
+
+  /** Changes a job's data while it is this run's. @throws Interrupted where it no longer is */
+  private async change(job: Job<UploadPayload>, lock: JobLock, data: UploadPayload): Promise<void> {
+    if (!(await this.update(lock, data))) throw new Interrupted('another uploader has taken this file over');
+    job.data = data;
   }
 
   /** What a retry in Bull Board must find: a payload that begins anew. */
   private async clean(
     job: Job<UploadPayload>,
     { session, filename }: Pick<ReadPayload, 'session' | 'filename'>,
+    lock: JobLock,
   ): Promise<void> {
-    await job.updateData({
+    await this.change(job, lock, {
       date_prefix: session.datePrefix,
       encoded_session: session.encodedSession,
       filename,
@@ -271,8 +311,10 @@ export class UploadProcessor {
   ): Promise<never> {
     const attempts = change.attempts ?? run.payload.attempts;
     // a retried file begins anew, also in its data
-    await job.updateData({ ...job.data, ...(run.retried ? { attempts: 0, waits: 0 } : {}), ...change });
-    await this.parts.moves.rest(run.session, run.filename, run.id, { state: 'delayed', why, attempts, code });
+    const anew = run.retried ? { attempts: 0, waits: 0 } : {};
+    await this.change(job, run.lock, { ...job.data, ...anew, ...change });
+    const rest = { state: 'delayed', why, attempts, code } as const;
+    await this.parts.moves.rest(run.session, run.filename, run.id, rest, run.lock);
     await job.moveToDelayed(Date.now() + delayMs, token);
     throw new DelayedError();
   }
@@ -287,11 +329,9 @@ export class UploadProcessor {
   ): Promise<never> {
     runLog.note(`handed back: ${why}`);
     try {
-      await this.parts.moves.rest(run.session, run.filename, run.id, {
-        state: 'queued',
-        why: 'handed back, waits for an uploader',
-        attempts: run.payload.attempts,
-      });
+      const { attempts } = run.payload;
+      const rest = { state: 'queued', why: 'handed back, waits for an uploader', attempts } as const;
+      await this.parts.moves.rest(run.session, run.filename, run.id, rest, run.lock);
       if (this.stopping) await job.moveToWait(token);
       else await job.moveToDelayed(Date.now() + 1000, token);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume } from '@app/shared/files';
-import { HEARTBEAT_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
+import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
 import { History, Moves, Sessions } from '@app/shared/records';
 import { jobStates } from '@app/shared/queue';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
@@ -71,6 +71,8 @@ export async function startUploader(
   });
   const hung = () => Math.max(volume.hungSinceMs(Date.now()), staging.hungSinceMs(Date.now()));
   let stagingSpace: DiskUse | null = null;
+  /** When Redis last took this pod's report. */
+  let beatenAt = performance.now();
   const fileMetrics = new FileMetrics(registry, {
     hungMs: hung,
     disks: { volume: () => watch.space, staging: () => stagingSpace },
@@ -101,6 +103,7 @@ export async function startUploader(
   );
   health.addReady(() => [
     ...(redis.status === 'ready' ? [] : ['Redis is away']),
+    ...(performance.now() - beatenAt < POD_DEAD_MS ? [] : ['Redis does not answer']),
     ...(worker ? [] : [gate ? 'the volume is not proved yet' : 'the store is not proved yet']),
     ...(watch.trouble === null ? [] : [watch.trouble]),
   ]);
@@ -139,6 +142,7 @@ export async function startUploader(
   const beat = (): void => {
     beating ??= report()
       .then((text) => pods.report(text))
+      .then(() => (beatenAt = performance.now()))
       .catch((error: unknown) => log.debug(`heartbeat: ${messageOf(error)}`))
       .finally(() => (beating = null));
   };

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -36,6 +37,7 @@ test('a file is taken once two looks agree and it is old enough, into the active
     filename: 'a.bin',
     size: 6,
     mtime_ns: '1700000000500000000',
+    ino: String(statSync(join(alone.incoming, 'a.bin'), { bigint: true }).ino),
   });
   assert.deepEqual(readdirSync(alone.incoming), ['a.bin'], 'the scanner touches no source');
 });

@@ -78,7 +78,13 @@ export class Proxy {
   /** Requests that are held go on, and so do later ones. */
   release(): void {
     this.rules = this.rules.filter((rule) => rule.fault.kind !== 'hold');
-    for (const goOn of this.held.splice(0)) goOn();
+    for (const { goOn } of this.held.splice(0)) goOn();
+  }
+
+  /** Requests that are held are answered with an error; later ones go on. */
+  refuseHeld(status: number, code: string): void {
+    this.rules = this.rules.filter((rule) => rule.fault.kind !== 'hold');
+    for (const { refuse } of this.held.splice(0)) refuse(status, code);
   }
 
   /** Requests that are held now. */
@@ -94,7 +100,7 @@ export class Proxy {
   }
 
   private readonly stalled: ServerResponse[] = [];
-  private readonly held: (() => void)[] = [];
+  private readonly held: { goOn: () => void; refuse: (status: number, code: string) => void }[] = [];
 
   private serve(request: IncomingMessage, response: ServerResponse): void {
     const comp = new URL(request.url ?? '', 'http://x').searchParams.get('comp');
@@ -103,15 +109,16 @@ export class Proxy {
     const fault = this.rules.find((rule) => rule.match(request))?.fault;
     if (fault?.kind === 'reset') return void request.socket.destroy();
     if (fault?.kind === 'stall') return void this.stalled.push(response);
-    if (fault?.kind === 'status') {
+    const refuse = (status: number, code: string): void => {
       request.resume();
-      response.writeHead(fault.status, { 'x-ms-error-code': fault.code, 'content-type': 'application/xml' });
-      return void response.end(
-        `<?xml version="1.0" encoding="utf-8"?><Error><Code>${fault.code}</Code><Message>injected</Message></Error>`,
+      response.writeHead(status, { 'x-ms-error-code': code, 'content-type': 'application/xml' });
+      response.end(
+        `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>injected</Message></Error>`,
       );
-    }
+    };
+    if (fault?.kind === 'status') return refuse(fault.status, fault.code);
     const goOn = (): void => this.forward(request, response, comp, fault);
-    if (fault?.kind === 'hold') this.held.push(goOn);
+    if (fault?.kind === 'hold') this.held.push({ goOn, refuse });
     else if (fault?.kind === 'delay') setTimeout(goOn, fault.ms);
     else goOn();
   }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { json, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { formatBytes } from '@app/shared/domain';
 import { sendProblem } from '../problems/problem.js';
@@ -9,8 +10,12 @@ const LIMIT = 16 * 1024;
 
 /** Reads JSON bodies. What is no JSON is refused: ignored, it would start a session under another name than was meant. */
 export function readBody(): RequestHandler {
-  const short = json({ limit: LIMIT, type: JSON_TYPES, strict: false });
-  const long = json({ limit: RETRY_LIMIT, type: JSON_TYPES, strict: false });
+  // what is no UTF-8 would be read as other characters than were meant
+  const verify = (_request: unknown, _response: unknown, body: Buffer): void => {
+    if (!isUtf8(body)) throw new Error('its bytes are not UTF-8');
+  };
+  const short = json({ limit: LIMIT, type: JSON_TYPES, strict: false, verify });
+  const long = json({ limit: RETRY_LIMIT, type: JSON_TYPES, strict: false, verify });
   return (request: Request, response: Response, next: NextFunction): void => {
     const hasBody =
       request.headers['transfer-encoding'] !== undefined ||

@@ -1,5 +1,8 @@
 import { Interrupted } from '@app/shared/domain';
 
+/** Smaller buffers are quickly made; bytes. */
+const LEAST_POOLED = 1024 * 1024;
+
 interface Waiter {
   readonly bytes: number;
   readonly grant: () => void;
@@ -19,7 +22,8 @@ export interface LentBuffer {
 export class BlockMemory {
   private free: number;
   private readonly waiters: Waiter[] = [];
-  private readonly pool = new Map<number, Buffer[]>();
+  /** Buffers of full blocks that nobody has now; all of one size. */
+  private pool: Buffer[] = [];
 
   /** @param bytes `APP_BLOCK_MEMORY` */
   constructor(private readonly bytes: number) {
@@ -36,7 +40,7 @@ export class BlockMemory {
     if (signal.aborted) throw new Interrupted('stopped while waiting for block memory');
     if (this.waiters.length > 0 || this.free < bytes) await this.wait(bytes, signal);
     else this.free -= bytes;
-    const buffer = this.pool.get(bytes)?.pop() ?? Buffer.allocUnsafeSlow(bytes);
+    const buffer = this.take(bytes);
     let lent = true;
     return {
       buffer,
@@ -77,10 +81,18 @@ export class BlockMemory {
     }
   }
 
+  /** A buffer out of the pool, or a new one; what lies in the pool counts towards the ceiling, too. */
+  private take(bytes: number): Buffer {
+    if (this.pool[0]?.length !== bytes) {
+      const pooled = this.pool.length * (this.pool[0]?.length ?? 0);
+      if (pooled > this.free) this.pool = [];
+    }
+    return (this.pool[0]?.length === bytes ? this.pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes);
+  }
+
   /** Only full-size blocks recur; buffers of odd sizes would pile up in the pool. */
   private keep(buffer: Buffer): void {
-    const same = this.pool.get(buffer.length);
-    if (same) same.push(buffer);
-    else if (this.pool.size < 2 && buffer.length >= 1024 * 1024) this.pool.set(buffer.length, [buffer]);
+    if (buffer.length >= LEAST_POOLED && (this.pool[0]?.length ?? buffer.length) === buffer.length)
+      this.pool.push(buffer);
   }
 }

@@ -1,4 +1,4 @@
-import { Interrupted, isRemovingNameOf, type FileLook } from '@app/shared/domain';
+import { Interrupted, isRemovingNameOf, sameFile, type FileLook } from '@app/shared/domain';
 import type { Run, Tools } from '../run.js';
 
 /** So long after its beginning a run still has the lock that it took: locks last three times as long. Milliseconds. */
@@ -6,7 +6,7 @@ const SURELY_OWNED_MS = 5_000;
 
 /** Where a file was found before it is claimed. */
 export interface Found {
-  readonly place: 'processing' | 'failed' | 'incoming' | 'nowhere';
+  readonly place: 'processing' | 'left-over' | 'failed' | 'incoming' | 'nowhere';
   /** Bytes as last seen; what the reservation is for. */
   readonly size: number;
 }
@@ -15,25 +15,30 @@ export interface Found {
 export type Claim = { readonly claimed: true; readonly fresh: boolean } | { readonly claimed: false };
 
 /**
- * Looks where the file is. For a file that the scanner has just found its look is enough: the rename tells the rest.
- * Otherwise the session's folder comes first (an earlier run claimed it), then the quarantine for a retry, then the drop
- * folder.
+ * Looks where the file is. For the first run after the scanner found it the scanner's look is enough, and the rename
+ * tells the rest. Otherwise an earlier run may have claimed it: it stands in the session's folder, or there under the
+ * dot name of a removal that did not end; it is still in the drop folder if that has this very file, for a newer one of
+ * the name is not this job's; or it is in quarantine.
  *
  * @throws VolumeError
  */
 export async function locate(run: Run, tools: Tools): Promise<Found> {
   const { layout, volume } = tools;
-  if (run.payload.size !== null && !run.retried) return { place: 'incoming', size: run.payload.size };
+  if (run.first && run.payload.size !== null) return { place: 'incoming', size: run.payload.size };
   const claimed = await volume.lstat(layout.processing(run.session, run.filename));
   if (claimed) return { place: 'processing', size: claimed.size };
-  if (run.retried) {
-    const failed = await volume.lstat(layout.failed(run.session, run.filename));
-    if (failed) return { place: 'failed', size: failed.size };
-  }
+  const [leftOver] = await leftOversOf(run, tools);
+  const left = leftOver === undefined ? null : await volume.lstat(leftOver);
+  if (left) return { place: 'left-over', size: left.size };
   const dropped = await volume.lstat(layout.incoming(run.filename));
-  if (dropped) return { place: 'incoming', size: dropped.size };
+  if (dropped && isDropOf(dropped, run.payload)) return { place: 'incoming', size: dropped.size };
   const failed = await volume.lstat(layout.failed(run.session, run.filename));
   return failed ? { place: 'failed', size: failed.size } : { place: 'nowhere', size: 0 };
+}
+
+/** Whether a file in the drop folder is the one that the scanner enqueued, and not a newer one of its name. */
+export function isDropOf(look: FileLook, { ino, size, mtimeNs }: Run['payload']): boolean {
+  return ino !== null && size !== null && mtimeNs !== null && sameFile(look, { ino, size, mtimeNs });
 }
 
 /**
@@ -44,11 +49,11 @@ export async function locate(run: Run, tools: Tools): Promise<Found> {
  */
 export async function claim(run: Run, found: Found, tools: Tools): Promise<Claim> {
   if (found.place === 'processing') return { claimed: true, fresh: false };
-  if (found.place === 'failed') return bringBack(run, tools);
-  if (found.place === 'nowhere') return putLeftOverBack(run, tools);
   // a run that waited for room, or slept, must not claim a newer file of this name for its own session
   if (performance.now() - run.began > SURELY_OWNED_MS && !(await run.stillOwned()))
     throw new Interrupted('another uploader has taken this file over');
+  if (found.place === 'failed') return bringBack(run, tools);
+  if (found.place !== 'incoming') return { claimed: await putLeftOverBack(run, tools), fresh: false };
   const { layout, volume } = tools;
   const source = layout.incoming(run.filename);
   const target = layout.processing(run.session, run.filename);
@@ -61,7 +66,7 @@ export async function claim(run: Run, found: Found, tools: Tools): Promise<Claim
     await volume.makeFolder(layout.processingFolder(run.session));
   }
   const failed = await volume.lstat(layout.failed(run.session, run.filename));
-  return failed ? bringBack(run, tools) : putLeftOverBack(run, tools);
+  return failed ? bringBack(run, tools) : { claimed: await putLeftOverBack(run, tools), fresh: false };
 }
 
 /** Moves a quarantined file back to work; its reason goes. */
@@ -72,7 +77,8 @@ async function bringBack(run: Run, tools: Tools): Promise<Claim> {
   const renamed = await volume.renameToFree(layout.failed(run.session, run.filename), target);
   if (renamed === 'taken') return { claimed: true, fresh: false };
   // the rename may have happened although it says otherwise
-  if (renamed === 'missing' && !(await volume.lstat(target))) return putLeftOverBack(run, tools);
+  if (renamed === 'missing' && !(await volume.lstat(target)))
+    return { claimed: await putLeftOverBack(run, tools), fresh: false };
   await volume.unlink(layout.reason(run.session, run.filename));
   run.note('brought back from the quarantine');
   return { claimed: true, fresh: false };
@@ -81,21 +87,28 @@ async function bringBack(run: Run, tools: Tools): Promise<Claim> {
 /**
  * A run that died in its removal step left the source under a dot name: it goes back under its own, and the attempt
  * runs in full. Another run's token makes the name its own, so one that merely slept finds nothing to unlink.
+ *
+ * @returns whether the file is in its session's folder now
+ * @throws VolumeError
  */
-async function putLeftOverBack(run: Run, tools: Tools): Promise<Claim> {
-  const { layout, volume } = tools;
-  const folder = layout.processingFolder(run.session);
-  const target = layout.processing(run.session, run.filename);
+export async function putLeftOverBack(
+  run: Pick<Run, 'session' | 'filename'>,
+  tools: Tools,
+): Promise<boolean> {
+  const target = tools.layout.processing(run.session, run.filename);
+  for (const path of await leftOversOf(run, tools))
+    if ((await tools.volume.renameToFree(path, target)) !== 'missing') return true;
+  return false;
+}
+
+/** Paths of left-overs of this file's removal, of any attempt. */
+async function leftOversOf(run: Pick<Run, 'session' | 'filename'>, tools: Tools): Promise<string[]> {
+  const folder = tools.layout.processingFolder(run.session);
   const left: string[] = [];
-  const exists: FileLook | null = await volume.lstat(folder);
-  if (exists)
-    await volume.list(folder, (entries) => {
+  if (await tools.volume.lstat(folder))
+    await tools.volume.list(folder, (entries) => {
       for (const { name } of entries)
-        if (name !== null && isRemovingNameOf(name, run.filename)) left.push(name);
+        if (name !== null && isRemovingNameOf(name, run.filename)) left.push(`${folder}/${name}`);
     });
-  for (const name of left) {
-    const renamed = await volume.renameToFree(`${folder}/${name}`, target);
-    if (renamed !== 'missing') return { claimed: true, fresh: false };
-  }
-  return { claimed: false };
+  return left;
 }

@@ -1,27 +1,35 @@
+import { Interrupted } from '@app/shared/domain';
 import type { QuarantineReason } from '@app/shared/queue';
 import type { Run, Tools } from '../run.js';
+import { isDropOf, putLeftOverBack } from './claim.js';
+
+/**
+ * What became of a quarantine: the file stands in `<failed>` now; nothing of it is left on the volume; or another file of
+ * its name stands there, and this one stays in the drop folder.
+ */
+export type Quarantined = 'moved' | 'gone' | 'taken';
 
 /**
  * Moves a file into `<failed>`, its reason written first, so that none ever stands there without one. Never over an
- * existing file. Safe to repeat: a file that is there already stays.
+ * existing file, and never a newer file of the name. Safe to repeat: a file that is there already stays.
  *
- * @param from whether a file that is not claimed yet may be meant, too
- * @returns false where no file was found to move
- * @throws VolumeError
+ * @throws VolumeError; Interrupted where another run has taken the job over
  */
 export async function quarantine(
-  run: Pick<Run, 'session' | 'filename'>,
+  run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
   reason: QuarantineReason,
   tools: Tools,
-  from: 'anywhere' | 'claimed' = 'anywhere',
-): Promise<boolean> {
+): Promise<Quarantined> {
   const { layout, volume } = tools;
   const target = layout.failed(run.session, run.filename);
   const claimed = layout.processing(run.session, run.filename);
-  const source = (await volume.lstat(claimed)) ? claimed : layout.incoming(run.filename);
-  if (source !== claimed) {
-    if (await volume.lstat(target)) return true;
-    if (from === 'claimed' || !(await volume.lstat(source))) return false;
+  const isClaimed = (await volume.lstat(claimed)) !== null || (await putLeftOverBack(run, tools));
+  const source = isClaimed ? claimed : layout.incoming(run.filename);
+  if (!isClaimed) {
+    const dropped = await volume.lstat(source);
+    const isDropped = dropped !== null && isDropOf(dropped, run.payload);
+    if (await volume.lstat(target)) return isDropped ? 'taken' : 'moved';
+    if (!isDropped) return 'gone';
   }
   await volume.makeFolder(layout.failedFolder(run.session));
   if (await volume.lstat(target)) throw new Error(`${target} exists already; it is not replaced`);
@@ -32,11 +40,13 @@ export async function quarantine(
     ...reason,
   };
   await volume.writeText(layout.reason(run.session, run.filename), `${JSON.stringify(text, null, 2)}\n`);
+  // a run that slept must not lift a newer file of this name
+  if (!(await run.stillOwned())) throw new Interrupted('another uploader has taken this file over');
   const renamed = await volume.renameToFree(source, target);
   if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
   if (renamed === 'missing' && !(await volume.lstat(target))) {
     await volume.unlink(layout.reason(run.session, run.filename));
-    return false;
+    return 'gone';
   }
-  return true;
+  return 'moved';
 }

@@ -65,7 +65,7 @@ async function putBack(from: string, to: string, tools: Tools): Promise<boolean>
 
 /** The receipt waits for Redis, but not longer than the run may go on. */
 async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Promise<void> {
-  const written = tools.moves.receipt(run.session, run.filename, verified.claim, {
+  const facts = {
     blobUrl: verified.url,
     size: verified.source.size,
     md5: verified.md5,
@@ -73,7 +73,8 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     attempts: run.payload.attempts + 1,
     pod: tools.pod,
     maxFiles: tools.rules.historyMaxFiles,
-  });
+  };
+  const written = tools.moves.receipt(run.session, run.filename, verified.claim, facts, run.lock);
   written.catch(() => undefined);
   await new Promise<void>((resolve, reject) => {
     const abort = () => reject(new Interrupted('stopped before the receipt was written'));

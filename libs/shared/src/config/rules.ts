@@ -81,10 +81,11 @@ export const RULES: readonly Rule[] = [
         : null,
   },
   {
-    names: ['APP_AZURE_CREDENTIAL', 'APP_AZURE_CONNECTION_STRING', 'APP_AZURE_ACCOUNT_URL'],
+    // also where it is not used: somebody means another account than the one that gets the files
+    names: ['APP_AZURE_CONNECTION_STRING', 'APP_AZURE_ACCOUNT_URL'],
     role: 'uploader',
     fault: (v) => {
-      if (!usesConnectionString(v)) return null;
+      if (v.APP_AZURE_CONNECTION_STRING === null) return null;
       const endpoint = connectionStringEndpoint(v.APP_AZURE_CONNECTION_STRING ?? '');
       const account = v.APP_AZURE_ACCOUNT_URL ?? '';
       return endpoint === null || sameUrl(endpoint, account)

@@ -29,6 +29,7 @@ const OF_ONE_FILE: ReadonlySet<string> = new Set([
   'ENOTDIR',
   'ELOOP',
   'ENAMETOOLONG',
+  'EFBIG',
 ]);
 
 /** An error of a call on the shared volume. `code` is the system's (`ESTALE`, `EIO`) or `ETIMEDOUT` past its deadline. */

@@ -18,6 +18,8 @@ export interface UploadPayload {
   size?: number;
   /** mtime in nanoseconds as the scanner saw it, decimal; a hint. */
   mtime_ns?: string;
+  /** Inode as the scanner saw it, decimal: what tells this file from a later one of its name. */
+  ino?: string;
   /** Attempts that failed so far. */
   attempts?: number;
   /** Outages and other waits since the last attempt; they make the delay grow and count nothing. */
@@ -37,6 +39,7 @@ export interface ReadPayload {
   /** Bytes; null where the hint is missing or no number. */
   readonly size: number | null;
   readonly mtimeNs: bigint | null;
+  readonly ino: bigint | null;
   readonly attempts: number;
   readonly waits: number;
   readonly firstAttemptAt: string | null;
@@ -66,6 +69,7 @@ export function readPayload(id: string | undefined, data: unknown): ReadPayload 
     filename: d.filename,
     size: count(d.size),
     mtimeNs: integer(d.mtime_ns),
+    ino: integer(d.ino),
     attempts: count(d.attempts) ?? 0,
     waits: count(d.waits) ?? 0,
     firstAttemptAt: typeof d.first_attempt_at === 'string' ? d.first_attempt_at : null,

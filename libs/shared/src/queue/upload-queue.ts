@@ -8,6 +8,8 @@ import type { UploadPayload } from './payload.js';
 export const QUEUE_NAME = 'upload';
 /** Completed jobs kept for inspection. */
 const COMPLETED_KEPT = 500;
+/** Log lines kept of a job: each wait of a long outage adds one. */
+const LINES_KEPT = 200;
 
 /** The upload queue, typed. */
 export type UploadQueue = Queue<UploadPayload>;
@@ -39,6 +41,7 @@ export function uploadJob(payload: UploadPayload): { name: string; data: UploadP
       attempts: 1,
       removeOnComplete: { count: COMPLETED_KEPT },
       removeOnFail: false,
+      keepLogs: LINES_KEPT,
     },
   };
 }
@@ -71,7 +74,34 @@ export function jobStates(redis: Redis, prefix: string): (ids: readonly string[]
   };
 }
 
+/** What a run holds while its job is its own. */
+export interface JobLock {
+  /** The job's id. */
+  readonly id: string;
+  readonly token: string;
+}
+
 /** Whether the lock of a job is still held with this token; asked before anything that cannot be undone. */
-export async function holdsLock(redis: Redis, prefix: string, id: string, token: string): Promise<boolean> {
+export async function holdsLock(redis: Redis, prefix: string, { id, token }: JobLock): Promise<boolean> {
   return (await redis.get(`${prefix}:${QUEUE_NAME}:${id}:lock`)) === token;
+}
+
+const UPDATE = `
+local job = KEYS[1] .. ':${QUEUE_NAME}:' .. ARGV[1]
+if redis.call('GET', job .. ':lock') ~= ARGV[2] then return 0 end
+redis.call('HSET', job, 'data', ARGV[3])
+return 1`;
+
+/**
+ * Changes a job's data while its lock is held, in one step: BullMQ's own `updateData` asks for no lock, and a job's id is
+ * its file's name, so a run that slept would change the job of a later file.
+ *
+ * @returns of the returned function: false where the lock is lost; then nothing was changed
+ */
+export function updateOwned(
+  redis: Redis,
+  prefix: string,
+): (lock: JobLock, data: UploadPayload) => Promise<boolean> {
+  const script = bindScript(redis, 'sluiceJobUpdate', prefix, UPDATE);
+  return async ({ id, token }, data) => (await script(id, token, JSON.stringify(data))) === 1;
 }

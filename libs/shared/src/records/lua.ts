@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { QUEUE_NAME } from '../queue/index.js';
 import { bindScript, type Script } from '../redis/index.js';
 
 /**
@@ -30,6 +31,13 @@ local function index(id, s, from, to)
     redis.call('ZADD', P .. ':files:' .. to, id, id)
     redis.call('ZADD', skey(s) .. ':files:' .. to, id, id)
   end
+end
+local function add_bytes(s, field, bytes)
+  -- Redis refuses to add -0
+  if bytes ~= 0 then redis.call('HINCRBY', skey(s), field, string.format('%.0f', bytes)) end
+end
+local function owns(job, token)
+  return not job or job == '' or redis.call('GET', P .. ':${QUEUE_NAME}:' .. job .. ':lock') == token
 end
 local function say(event) redis.call('PUBLISH', P .. ':events', cjson.encode(event)) end
 local function open_session(s, name)
@@ -66,13 +74,13 @@ local function new_record(s, name, size)
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', size, 'attempts', 0, 'deaths', 0, 'alone_deaths', 0, 'run', '', 'queued_at', now())
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
   redis.call('ZADD', P .. ':name:' .. name, id, id)
-  redis.call('HINCRBY', skey(s), 'bytes_total', size)
+  add_bytes(s, 'bytes_total', tonumber(size))
   return id
 end
 local function resize(id, s, size)
   local old = tonumber(redis.call('HGET', fkey(id), 'size')) or 0
   if old ~= tonumber(size) then
-    redis.call('HINCRBY', skey(s), 'bytes_total', string.format('%.0f', tonumber(size) - old))
+    add_bytes(s, 'bytes_total', tonumber(size) - old)
     redis.call('HSET', fkey(id), 'size', size)
   end
 end

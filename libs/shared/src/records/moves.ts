@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { decodeSession, sessionKey, type DoneFacts, type SessionRef } from '../domain/index.js';
+import { decodeSession, Interrupted, sessionKey, type DoneFacts, type SessionRef } from '../domain/index.js';
+import type { JobLock } from '../queue/index.js';
 import { recordScript } from './lua.js';
 
 /** A file that the scanner hands to the queue. */
@@ -14,6 +15,8 @@ export interface QueuedFile {
 export interface Begun {
   /** The state before: `failed` means that a quarantined file is being retried. */
   readonly before: 'queued' | 'active' | 'delayed' | 'failed' | 'new';
+  /** Whether it is the first run since the file was queued, so that nobody can have claimed it yet. */
+  readonly first: boolean;
   /** Runs of this file that ended without a word: their worker died or froze. */
   readonly deaths: number;
   /** Those of them in which the file was alone. */
@@ -37,7 +40,8 @@ end
 for s in pairs(touched) do review(s) end
 return 1`;
 const BEGIN = `
-local s, session_name, name, size, run, alone, pod = unpack(ARGV)
+local s, session_name, name, size, run, alone, pod, job, token = unpack(ARGV)
+if not owns(job, token) then return {'lost'} end
 open_session(s, session_name)
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 local before = 'new'
@@ -53,6 +57,7 @@ elseif h[2] and h[2] ~= '' and h[2] ~= run then
   if h[3] == '1' then alone_deaths = alone_deaths + 1 end
   redis.call('HSET', fkey(id), 'deaths', deaths, 'alone_deaths', alone_deaths)
 end
+local runs = redis.call('HINCRBY', fkey(id), 'runs', 1)
 local mark = run
 if deaths >= 2 and alone ~= '1' then mark = '' end
 redis.call('HSET', fkey(id), 'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0)
@@ -60,10 +65,11 @@ if before ~= 'active' then
   set_state(id, s, name, h[1], 'active', 'an uploader is at it')
   if redis.call('HEXISTS', skey(s), 'finished_at') == 1 then review(s) end
 end
-return {before, deaths, alone_deaths}`;
+return {before, deaths, alone_deaths, runs}`;
 // A run that another one has taken over says nothing more.
 const REST = `
-local s, name, run, state, why, attempts, code = unpack(ARGV)
+local s, name, run, state, why, attempts, code, job, token = unpack(ARGV)
+if not owns(job, token) then return -1 end
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
 local h = redis.call('HMGET', fkey(id), 'state', 'run')
@@ -73,6 +79,7 @@ set_state(id, s, name, h[1], state, why)
 return 1`;
 const QUARANTINE = `
 local s, name, state, why, attempts, code, count, size = unpack(ARGV)
+if not owns(ARGV[10], ARGV[11]) then return -1 end
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then open_session(s, ARGV[9]) id = new_record(s, name, size) end
 local before = redis.call('HGET', fkey(id), 'state')
@@ -82,7 +89,8 @@ if count == '1' and before ~= 'failed' then redis.call('HINCRBY', P .. ':totals'
 review(s)
 return 1`;
 const RECEIPT = `
-local s, name, claim, blob_url, size, md5, mtime, attempts, pod, max_files, session_name = unpack(ARGV)
+local s, name, claim, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token = unpack(ARGV)
+if not owns(job, token) then return -1 end
 open_session(s, session_name)
 local first = redis.call('HSETNX', P .. ':receipts:' .. s .. '/' .. name, claim, 1)
 redis.call('EXPIRE', P .. ':receipts:' .. s .. '/' .. name, 2592000)
@@ -91,12 +99,12 @@ if first == 1 then
   if not id then id = new_record(s, name, size) end
   resize(id, s, size)
   redis.call('HINCRBY', P .. ':totals', 'processed_ok', 1)
-  redis.call('HINCRBY', skey(s), 'bytes_done', size)
+  add_bytes(s, 'bytes_done', tonumber(size))
 end
 if id then
   local before = redis.call('HGET', fkey(id), 'state')
   if first == 0 then
-    redis.call('HINCRBY', skey(s), 'bytes_total', '-' .. redis.call('HGET', fkey(id), 'size'))
+    add_bytes(s, 'bytes_total', -tonumber(redis.call('HGET', fkey(id), 'size')))
     drop_record(id, s, name, before)
   else
     redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', '', 'blob_url', blob_url, 'size', size, 'md5', md5, 'mtime', mtime, 'pod', pod, 'finished_at', now(), 'progress', size)
@@ -115,10 +123,11 @@ review(s)
 return first`;
 const FORGET = `
 local s, name = ARGV[1], ARGV[2]
+if not owns(ARGV[3], ARGV[4]) then return -1 end
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
 local h = redis.call('HMGET', fkey(id), 'state', 'size')
-redis.call('HINCRBY', skey(s), 'bytes_total', '-' .. h[2])
+add_bytes(s, 'bytes_total', -tonumber(h[2]))
 redis.call('HDEL', P .. ':live', s .. '/' .. name)
 drop_record(id, s, name, h[1])
 say({type = 'file', filename = name, session = s, state = 'gone'})
@@ -175,8 +184,9 @@ export class Moves {
    * Begins a run. A file with two deaths gets no mark until it runs alone: call again with `alone`.
    *
    * @param run unique per run
+   * @throws Interrupted where the job's lock is lost
    */
-  async begin(file: QueuedFile, run: string, alone: boolean, pod: string): Promise<Begun> {
+  async begin(file: QueuedFile, run: string, alone: boolean, pod: string, lock = UNLOCKED): Promise<Begun> {
     const key = sessionKey(file.session);
     const answer = await this.scripts.begin(
       key,
@@ -186,38 +196,44 @@ export class Moves {
       run,
       alone ? '1' : '0',
       pod,
+      lock.id,
+      lock.token,
     );
-    const [before, deaths, aloneDeaths] = answer as [Begun['before'], number, number];
-    return { before, deaths, aloneDeaths };
+    const [before, deaths, aloneDeaths, runs] = answer as [Begun['before'] | 'lost', number, number, number];
+    if (before === 'lost') throw lost();
+    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1 };
   }
 
-  /** Ends a run without a result: the file is queued or delayed. @returns false where another run has taken over. */
+  /**
+   * Ends a run without a result: the file is queued or delayed.
+   *
+   * @returns false where another run has taken over
+   * @throws Interrupted where the job's lock is lost
+   */
   async rest(
     session: SessionRef,
     filename: string,
     run: string,
     to: { state: 'queued' | 'delayed'; why: string; attempts: number; code?: string },
+    lock = UNLOCKED,
   ): Promise<boolean> {
-    return (
-      (await this.scripts.rest(
-        sessionKey(session),
-        filename,
-        run,
-        to.state,
-        to.why,
-        to.attempts,
-        to.code ?? '',
-      )) === 1
-    );
+    const { state, why, attempts, code = '' } = to;
+    const args = [sessionKey(session), filename, run, state, why, attempts, code];
+    return orLost(await this.scripts.rest(...args, lock.id, lock.token)) === 1;
   }
 
-  /** Records a file as quarantined. `count` raises `processed_err`, once until it is retried. Safe to repeat. */
+  /**
+   * Records a file as quarantined. `count` raises `processed_err`, once until it is retried. Safe to repeat.
+   *
+   * @throws Interrupted where the job's lock is lost
+   */
   async quarantined(
     file: QueuedFile,
     reason: { why: string; attempts: number; code: string; count: boolean },
+    lock = UNLOCKED,
   ): Promise<void> {
     const { why, attempts, code, count } = reason;
-    await this.scripts.quarantine(
+    const answer = await this.scripts.quarantine(
       sessionKey(file.session),
       file.filename,
       'failed',
@@ -227,7 +243,10 @@ export class Moves {
       count ? '1' : '0',
       file.size,
       sessionName(file.session),
+      lock.id,
+      lock.token,
     );
+    orLost(answer);
   }
 
   /**
@@ -235,12 +254,14 @@ export class Moves {
    * Safe to repeat.
    *
    * @returns whether it was the first receipt
+   * @throws Interrupted where the job's lock is lost: the call may have waited for Redis while another run went on
    */
   async receipt(
     session: SessionRef,
     filename: string,
     claim: string,
     facts: DoneFacts & { attempts: number; pod: string; maxFiles: number },
+    lock = UNLOCKED,
   ): Promise<boolean> {
     const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles } = facts;
     const answer = await this.scripts.receipt(
@@ -255,8 +276,10 @@ export class Moves {
       pod,
       maxFiles,
       sessionName(session),
+      lock.id,
+      lock.token,
     );
-    return answer === 1;
+    return orLost(answer) === 1;
   }
 
   /** Whether any claim of this blob has a receipt that has not ended. */
@@ -269,9 +292,13 @@ export class Moves {
     await this.redis.hdel(`${this.prefix}:receipts:${sessionKey(session)}/${filename}`, claim);
   }
 
-  /** Removes the record of a file of which nothing is left on the volume. Safe to repeat. */
-  async forget(session: SessionRef, filename: string): Promise<void> {
-    await this.scripts.forget(sessionKey(session), filename);
+  /**
+   * Removes the record of a file of which nothing is left on the volume. Safe to repeat.
+   *
+   * @throws Interrupted where the job's lock is lost
+   */
+  async forget(session: SessionRef, filename: string, lock = UNLOCKED): Promise<void> {
+    orLost(await this.scripts.forget(sessionKey(session), filename, lock.id, lock.token));
   }
 
   /** Notes how many bytes are in the store, and tells those who watch. */
@@ -283,6 +310,18 @@ export class Moves {
   async lastError(sentence: string): Promise<void> {
     await this.scripts.lastError(sentence);
   }
+}
+
+/** For whoever is guarded otherwise: the scanner by its lease. */
+const UNLOCKED: JobLock = { id: '', token: '' };
+
+function lost(): Interrupted {
+  return new Interrupted('another uploader has taken this file over');
+}
+
+function orLost(answer: unknown): unknown {
+  if (answer === -1) throw lost();
+  return answer;
 }
 
 function sessionName(session: SessionRef): string {

@@ -33,7 +33,11 @@ redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_pr
 redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
 say({type = 'session', session = s, state = 'active'})
 redis.call('PUBLISH', P .. ':started', s)
-if before[1] == '1' then redis.call('HSET', skey(before[2]), 'stopped_at', now()) review(before[2]) end
+if before[1] == '1' then
+  redis.call('HSET', skey(before[2]), 'stopped_at', now())
+  say({type = 'session', session = before[2], state = 'draining'})
+  review(before[2])
+end
 return 1`;
 const STOP = `
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
