@@ -43,6 +43,7 @@ export function Paged(): MethodDecorator {
       name: 'limit',
       required: false,
       schema: { type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
+      description: 'Most items of a page.',
     }),
     ApiQuery({
       name: 'cursor',

@@ -31,7 +31,12 @@ export class FilesController {
     description:
       'Files in the drop folder (settling, held, ignored) come first, by name; then those that were enqueued.',
   })
-  @ApiQuery({ name: 'state', required: false, enum: FILE_STATES })
+  @ApiQuery({
+    name: 'state',
+    required: false,
+    enum: FILE_STATES,
+    description: 'Only files in this state; all without.',
+  })
   @ApiQuery({
     name: 'session',
     required: false,

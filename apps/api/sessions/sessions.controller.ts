@@ -123,7 +123,11 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
 
 function PathOfSession(): MethodDecorator {
   return (target, name, descriptor) => {
-    ApiParam({ name: 'date', example: '20260131' })(target, name, descriptor);
+    ApiParam({ name: 'date', example: '20260131', description: 'The UTC day on which it started.' })(
+      target,
+      name,
+      descriptor,
+    );
     ApiParam({
       name: 'encoded_session',
       example: 'my%20session',

@@ -22,6 +22,7 @@ export class SessionView {
   @ApiProperty({ example: 'my%20session' }) encoded_session!: string;
   @ApiProperty({
     enum: ['active', 'draining', 'finished'],
+    example: 'draining',
     description: 'Finished: not active, and nothing of it queued, delayed or active; a retry opens it again.',
   })
   state!: string;

@@ -40,15 +40,20 @@ export class PodDisks {
 /** A live pod. */
 export class PodView {
   @ApiProperty({ example: 'a1b2c3d4e5f6' }) id!: string;
-  @ApiProperty({ enum: ['api', 'scanner', 'uploader'] }) role!: string;
+  @ApiProperty({ enum: ['api', 'scanner', 'uploader'], example: 'uploader' }) role!: string;
   @ApiProperty({ example: 'uploader-7d9f-x2x4p' }) name!: string;
   @ApiProperty({ example: '0.1.0' }) version!: string;
   @ApiProperty({ example: '2026-01-31T12:00:00.000Z' }) started_at!: string;
   @ApiProperty({ example: true }) ready!: boolean;
   @ApiProperty({ example: false, description: 'A scanner that waits for the lease of another.' })
   standby!: boolean;
-  @ApiProperty({ type: String, nullable: true, description: 'The id of the volume it has.' }) volume!:
-    string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: '0198f0d4-4d5c-7cc1-8a5e-2f6f3f1b9c10',
+    description: 'The id of the volume it has.',
+  })
+  volume!: string | null;
   @ApiProperty({ type: PodDisks }) disk!: PodDisks;
   @ApiProperty({ type: [String], example: [] }) problems!: string[];
   @ApiProperty({ example: 4, description: 'Files in hand.' }) in_hand!: number;

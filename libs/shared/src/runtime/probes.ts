@@ -4,6 +4,18 @@ import type { Response } from 'express';
 import { Registry } from 'prom-client';
 import { Health } from './health.js';
 
+/** The schema of a probe's answer; `reasons` are there where it says no. */
+const probe = (word: string) => ({
+  type: 'object' as const,
+  required: [word],
+  properties: {
+    [word]: { type: 'boolean', example: true },
+    reasons: { type: 'array', items: { type: 'string' } },
+  },
+});
+const LIVES = probe('ok');
+const WORKS = probe('ready');
+
 /** `GET /healthz`, `GET /readyz` and `GET /metrics` of every process. */
 @ApiTags('probes')
 @Controller()
@@ -16,9 +28,9 @@ export class ProbesController {
   /** Whether the process lives. */
   @Get('healthz')
   @ApiOperation({ summary: 'Whether the process lives' })
-  @ApiOkResponse({ schema: { example: { ok: true } } })
+  @ApiOkResponse({ schema: { ...LIVES, example: { ok: true } } })
   @ApiServiceUnavailableResponse({
-    schema: { example: { ok: false, reasons: ['a file operation hangs for 301 s'] } },
+    schema: { ...LIVES, example: { ok: false, reasons: ['a file operation hangs for 301 s'] } },
   })
   healthz(@Res({ passthrough: true }) response: Response): object {
     const reasons = this.health.liveReasons();
@@ -30,8 +42,10 @@ export class ProbesController {
   /** Whether the process can work. */
   @Get('readyz')
   @ApiOperation({ summary: 'Whether the process can work' })
-  @ApiOkResponse({ schema: { example: { ready: true } } })
-  @ApiServiceUnavailableResponse({ schema: { example: { ready: false, reasons: ['Redis is away'] } } })
+  @ApiOkResponse({ schema: { ...WORKS, example: { ready: true } } })
+  @ApiServiceUnavailableResponse({
+    schema: { ...WORKS, example: { ready: false, reasons: ['Redis is away'] } },
+  })
   readyz(@Res({ passthrough: true }) response: Response): object {
     const reasons = this.health.readyReasons();
     if (reasons.length === 0) return { ready: true };
