@@ -1,7 +1,7 @@
 import { messageOf } from '@app/shared/domain';
 import { HEARTBEAT_MS, Pods, type PodReport } from '@app/shared/pods';
 import { jobStates, openUploadQueue } from '@app/shared/queue';
-import { History, Incoming, Sessions } from '@app/shared/records';
+import { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import { connectForRequests, connectForWork, disconnect } from '@app/shared/redis';
 import { createRegistry, Health, type ProcessContext, type RunningProcess } from '@app/shared/runtime';
 import { ApiModule } from './api.module.js';
@@ -45,6 +45,7 @@ export async function startApi(
     queue,
     sessions: new Sessions(redis, prefix),
     history: new History(redis, prefix, jobStates(redis, prefix)),
+    moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
     pods,
     log,
@@ -59,7 +60,7 @@ export async function startApi(
     log,
     registry,
     ApiModule.forRoot(health, registry, parts, stream),
-    uploadBoard(queue, gate, () => redis.ping()),
+    uploadBoard(parts),
   );
   watch.start();
   stream.start();

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Pods } from '@app/shared/pods';
 import type { UploadQueue } from '@app/shared/queue';
-import type { History, Incoming, Sessions } from '@app/shared/records';
+import type { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { RedisGate } from './redis-gate.js';
 
@@ -13,6 +13,7 @@ export abstract class ApiParts {
   abstract readonly queue: UploadQueue;
   abstract readonly sessions: Sessions;
   abstract readonly history: History;
+  abstract readonly moves: Moves;
   abstract readonly incoming: Incoming;
   abstract readonly pods: Pods;
   abstract readonly log: Logger;

@@ -16,8 +16,8 @@ const UNKNOWN: QuarantineReason = {
 };
 
 /**
- * Makes every quarantined file stand as failed again whose job is gone. BullMQ cannot create a failed job: one with a
- * mark is added, and an uploader fails it with the stored reason, uncounted.
+ * Makes every quarantined file stand as failed again whose job is gone, and as queued whose job was retried. BullMQ
+ * cannot create a failed job: one with a mark is added, and an uploader fails it with the stored reason, uncounted.
  *
  * @throws VolumeError; LeaseLost
  */
@@ -32,6 +32,8 @@ export async function showQuarantined(
       standing.get(filename)?.place !== 'processing' && !hands.has(blobName(session, filename)),
   );
   const states = await parts.states(quarantined.map(({ filename }) => jobId(filename)));
+  // sent back to work by somebody who could not record it any more
+  await parts.moves.retried(quarantined.filter((_, i) => states[i] === 'queued'));
   const without = quarantined.flatMap((file, i) =>
     states[i] === 'missing' || states[i] === 'completed'
       ? [{ ...file, ended: states[i] === 'completed' }]
@@ -51,7 +53,7 @@ export async function showQuarantined(
       { why: failedAfter(reason), attempts: reason.attempts, code: reason.code, count: false },
     );
     if (ended) await parts.queue.remove(jobId(filename));
-    jobs.push({ ...payloadOf(file), quarantined: reason });
+    jobs.push({ ...payloadOf(file), size: look.size, quarantined: reason });
   }
   await addJobs(parts, jobs);
   parts.log.info(

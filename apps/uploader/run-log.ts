@@ -9,12 +9,15 @@ import type { StepName } from './run.js';
 
 /** Progress is told at most so often; milliseconds. */
 const PROGRESS_EVERY_MS = 500;
+/** A run that takes longer says each of its steps, a shorter one sums them up in its last line; milliseconds. */
+const SHORT_MS = 1000;
 
 /** What one run says: lines in the job's log, progress, metrics, and one line in the process's log at its end. */
 export class RunLog {
   private readonly began = Date.now();
   private readonly timings: Partial<Record<StepName, number>> = {};
-  private readonly lines: string[] = [];
+  /** Lines of steps that are not told yet. */
+  private untold: string[] = [];
   private toldAt = 0;
   private sent = 0;
   private first = true;
@@ -36,14 +39,14 @@ export class RunLog {
       const ms = performance.now() - began;
       this.timings[name] = (this.timings[name] ?? 0) + ms;
       this.parts.metrics.step(name, ms);
-      // short runs say it all in their last line
-      if (ms > 1000) this.note(`${name} took ${(ms / 1000).toFixed(1)} s`);
+      this.untold.push(`${new Date().toISOString()} ${name} took ${duration(ms)}`);
+      this.tellSteps();
     }
   }
 
-  /** Adds a line to the job's log. */
+  /** Adds a line to the job's log, behind those of the steps before it. */
   note(line: string): void {
-    this.lines.push(line);
+    this.tellSteps('now');
     this.tell(() => this.job.log(`${new Date().toISOString()} ${line}`));
   }
 
@@ -55,6 +58,7 @@ export class RunLog {
     this.sent = bytes;
     if (Date.now() - this.toldAt < PROGRESS_EVERY_MS || bytes === size) return;
     this.toldAt = Date.now();
+    this.tellSteps();
     this.tell(async () => {
       await this.job.updateProgress(progressOf(bytes, size));
       await this.parts.moves.progress(this.payload.session, this.payload.filename, bytes);
@@ -67,11 +71,14 @@ export class RunLog {
     const timings = Object.fromEntries(
       Object.entries(this.timings).map(([name, value]) => [`${name}_ms`, Math.round(value)]),
     );
-    const steps = Object.entries(this.timings).map(([name, value]) => `${name} ${Math.round(value)} ms`);
+    const steps = Object.entries(this.timings).map(([name, value]) => `${name} ${duration(value)}`);
     this.parts.metrics.done(facts.size);
     this.log.info({ size: facts.size, md5: facts.md5, blob: facts.blobUrl, ms, ...timings }, 'file done');
     this.tell(() => this.job.updateProgress(progressOf(facts.size, facts.size)));
-    this.note(`done in ${ms} ms (${steps.join(', ')})`);
+    this.tellSteps();
+    // the last line has them
+    this.untold = [];
+    this.note(`done in ${duration(ms)} (${steps.join(', ')})`);
     await this.pending;
   }
 
@@ -100,7 +107,19 @@ export class RunLog {
   quarantined(why: string, code: string): void {
     this.parts.metrics.ended('quarantine');
     this.log.error({ code }, `quarantined: ${why}`);
+    const { size } = this.payload;
+    // a file that is brought back has no size in its job's data, and the size of before in its progress
+    if (size !== null) this.tell(() => this.job.updateProgress(progressOf(Math.min(this.sent, size), size)));
     this.note(`quarantined: ${why}`);
+  }
+
+  private tellSteps(when: 'now' | 'if long' = 'if long'): void {
+    if (this.untold.length === 0 || (when === 'if long' && Date.now() - this.began < SHORT_MS)) return;
+    const lines = this.untold;
+    this.untold = [];
+    this.tell(async () => {
+      for (const line of lines) await this.job.log(line);
+    });
   }
 
   /** One after the other, and never in the way of the run: a log line is not worth a file. */
@@ -111,8 +130,12 @@ export class RunLog {
   }
 }
 
-/** `progress` is the key that Bull Board draws; per cent, whole. */
-function progressOf(bytes: number, size: number): object {
+/** A job's progress. `progress` is the key that Bull Board draws; per cent, whole. */
+export function progressOf(bytes: number, size: number): object {
   const percent = size === 0 ? 100 : Math.floor((100 * bytes) / size);
   return { progress: percent, percent, bytes, size };
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

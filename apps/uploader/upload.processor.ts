@@ -23,7 +23,7 @@ import type { Hands } from './hands.js';
 import { judge } from './judge.js';
 import type { Moved } from './move-file.js';
 import type { UploaderMetrics } from './metrics.js';
-import type { RunLog } from './run-log.js';
+import { progressOf, type RunLog } from './run-log.js';
 import type { Run, Tools } from './run.js';
 import { quarantine } from './steps/quarantine.js';
 import type { StoreGate } from './store-gate.js';
@@ -264,6 +264,7 @@ export class UploadProcessor {
       const { attempts, code } = reason;
       const file = { session, filename, size: payload.size ?? 0 };
       await moves.quarantined(file, { why, attempts, code, count: true }, lock);
+      if (payload.size !== null) await job.updateProgress(progressOf(0, payload.size));
       await this.clean(job, payload, lock);
     } catch (error) {
       if (error instanceof Interrupted) throw new WaitingError();

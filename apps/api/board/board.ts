@@ -1,44 +1,47 @@
 import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type Request, type Response } from 'express';
-import { jobId, messageOf } from '@app/shared/domain';
-import type { UploadPayload, UploadQueue } from '@app/shared/queue';
+import { messageOf } from '@app/shared/domain';
+import type { ApiParts } from '../parts.js';
 import { sendProblem } from '../problems/problem.js';
-import type { RedisGate } from '../redis-gate.js';
+import { UploadAdapter } from './adapter.js';
 
 /** Where Bull Board stands. */
 export const BOARD_PATH = '/admin/queues';
 
-/** Finds a job also by its decoded id: the links of Bull Board's page lose one percent-encoding on their way. */
-class UploadAdapter extends BullMQAdapter {
-  override async getJob(id: string): ReturnType<BullMQAdapter['getJob']> {
-    return (await super.getJob(id)) ?? (id.startsWith('f-') ? super.getJob(jobId(id.slice(2))) : undefined);
+/**
+ * The router of Bull Board's page decodes an address before it takes it apart, and once more whenever it is shown
+ * again (https://github.com/remix-run/history/issues/505). Of a job id that holds a percent sign that leaves another
+ * job's id or, where a literal `%` remains, an error and a blank page. It is the only part of the page that calls
+ * `decodeURI`; so there the addresses stay as they are.
+ */
+const WHOLE_ADDRESSES = 'window.decodeURI = (address) => address;\n';
+const SCRIPT = 'whole-addresses.js';
+
+/** Bull Board's server, whose page keeps addresses whole. */
+class BoardServer extends ExpressAdapter {
+  override setEntryRoute(entry: Parameters<ExpressAdapter['setEntryRoute']>[0]): this {
+    this.app.get(`/${SCRIPT}`, (_request, response) => {
+      response.type('text/javascript').send(WHOLE_ADDRESSES);
+    });
+    this.app[entry.method](entry.route, (_request: Request, response: Response, next) => {
+      const { name, params } = entry.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
+      response.render(name, params, (error, html) => {
+        if (error) return next(error);
+        // before all scripts of the page, which are deferred
+        response.send(html.replace('</head>', `<script src="${SCRIPT}"></script></head>`));
+      });
+    });
+    return this;
   }
 }
 
-/**
- * Bull Board over the upload queue. What it does to jobs never touches files: uploaders and recovery see to those.
- *
- * @param ping asks Redis for a sign of life
- */
-export function uploadBoard(queue: UploadQueue, gate: RedisGate, ping: () => Promise<unknown>): Router {
-  const options = {
-    description:
-      'Files on their way into the store. A failed job stands for a quarantined file: retry moves the file back to work, remove keeps the file (and recovery shows it here again).',
-    // what is done has no source to run again with
-    allowCompletedRetries: false,
-  };
-  const adapter = new UploadAdapter(queue, options);
-  adapter.setFormatter('name', (job: { data?: Partial<UploadPayload> }) => {
-    const { filename, date_prefix, encoded_session } = job.data ?? {};
-    if (filename === undefined) return 'upload';
-    return date_prefix === undefined ? filename : `${filename} (${date_prefix}/${encoded_session})`;
-  });
-  const server = new ExpressAdapter();
+/** Bull Board over the upload queue. What it does to jobs never touches files: uploaders and recovery see to those. */
+export function uploadBoard(parts: ApiParts): Router {
+  const server = new BoardServer();
   server.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: [adapter],
+    queues: [new UploadAdapter(parts)],
     serverAdapter: server,
     options: { uiConfig: { boardTitle: 'Sluice', hideRedisDetails: true } },
   });
@@ -50,10 +53,12 @@ export function uploadBoard(queue: UploadQueue, gate: RedisGate, ping: () => Pro
   board.disable('x-powered-by');
   return Router()
     .use('/api', (_request: Request, response: Response, next) => {
-      gate.ask(ping).then(
-        () => next(),
-        (error: unknown) => sendProblem(response, 503, messageOf(error)),
-      );
+      parts.gate
+        .ask(() => parts.redis.ping())
+        .then(
+          () => next(),
+          (error: unknown) => sendProblem(response, 503, messageOf(error)),
+        );
     })
     .use(board);
 }

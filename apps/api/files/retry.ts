@@ -9,8 +9,8 @@ const PAGE = 200;
 const AT_ONCE = 50;
 
 /**
- * Sends quarantined files back to work: their failed jobs wait again, and an uploader moves the files. Safe to repeat:
- * what is back at work already counts nothing.
+ * Sends quarantined files back to work: their failed jobs wait again, their records say so, and an uploader moves the
+ * files. Safe to repeat: what is back at work already counts nothing.
  *
  * @returns how many
  * @throws RedisAway; those that were retried before it stay so
@@ -52,6 +52,8 @@ async function retryAll(parts: ApiParts, records: readonly FileRecord[]): Promis
     const batch = failed.slice(at, at + AT_ONCE);
     const done = await Promise.all(batch.map((record) => parts.gate.ask(() => retryOne(parts, record))));
     retried += done.filter(Boolean).length;
+    // the jobs first: a record that says queued while its job stands failed would be found by no other retry
+    await parts.gate.ask(() => parts.moves.retried(batch));
   }
   return retried;
 }

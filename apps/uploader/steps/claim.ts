@@ -24,7 +24,8 @@ export type Claim = { readonly claimed: true; readonly fresh: boolean } | { read
  */
 export async function locate(run: Run, tools: Tools): Promise<Found> {
   const { layout, volume } = tools;
-  if (run.first && run.payload.size !== null) return { place: 'incoming', size: run.payload.size };
+  const { ino, size } = run.payload;
+  if (run.first && ino !== null && size !== null) return { place: 'incoming', size };
   const claimed = await volume.lstat(layout.processing(run.session, run.filename));
   if (claimed) return { place: 'processing', size: claimed.size };
   const [leftOver] = await leftOversOf(run, tools);

@@ -46,21 +46,24 @@ export function uploadJob(payload: UploadPayload): { name: string; data: UploadP
   };
 }
 
-// A lock is what makes a job active; the lists themselves cannot be searched in constant time.
-const STATES = `
-local base = KEYS[1] .. ':${QUEUE_NAME}:'
-local states = {}
-for i, id in ipairs(ARGV) do
-  local state = 'missing'
-  if redis.call('EXISTS', base .. id) == 1 then
-    if redis.call('ZSCORE', base .. 'completed', id) then state = 'completed'
-    elseif redis.call('ZSCORE', base .. 'failed', id) then state = 'failed'
-    elseif redis.call('ZSCORE', base .. 'delayed', id) then state = 'delayed'
-    elseif redis.call('EXISTS', base .. id .. ':lock') == 1 then state = 'active'
-    else state = 'queued' end
+/**
+ * The Lua function `job_state(id)`, for scripts whose first key is the prefix: the {@link JobState} of a job. A lock is
+ * what makes a job active; the lists themselves cannot be searched in constant time.
+ */
+export const JOB_STATE = `
+local jobs = KEYS[1] .. ':${QUEUE_NAME}:'
+local function job_state(id)
+  if redis.call('EXISTS', jobs .. id) == 0 then return 'missing' end
+  for _, state in ipairs({'completed', 'failed', 'delayed'}) do
+    if redis.call('ZSCORE', jobs .. state, id) then return state end
   end
-  states[i] = state
+  if redis.call('EXISTS', jobs .. id .. ':lock') == 1 then return 'active' end
+  return 'queued'
 end
+`;
+const STATES = `${JOB_STATE}
+local states = {}
+for i, id in ipairs(ARGV) do states[i] = job_state(id) end
 return states`;
 
 /** Asks for the states of many jobs in one call per 1,000; the answer has the order of the ids. */

@@ -50,14 +50,16 @@ end
 local function review(s)
   local k = skey(s)
   local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
-  local busy = watch[1] == '1' and watch[2] == s
+  local active = watch[1] == '1' and watch[2] == s
+  local busy = active
   if not busy then
     for _, state in ipairs({'queued', 'active', 'delayed'}) do
       if redis.call('ZCARD', k .. ':files:' .. state) > 0 then busy = true break end
     end
   end
   if busy then
-    redis.call('HDEL', k, 'finished_at')
+    local reopened = redis.call('HDEL', k, 'finished_at') == 1
+    if reopened and not active then say({type = 'session', session = s, state = 'draining'}) end
   elseif redis.call('HEXISTS', k, 'finished_at') == 0 then
     redis.call('HSET', k, 'finished_at', now())
     redis.call('SADD', P .. ':finished', s)
@@ -68,6 +70,9 @@ local function set_state(id, s, name, from, to, why)
   index(id, s, from, to)
   redis.call('HSET', fkey(id), 'state', to, 'why', why, 'updated_at', now())
   say({type = 'file', filename = name, session = s, state = to, why = why})
+end
+local function begin_anew(id)
+  redis.call('HSET', fkey(id), 'deaths', 0, 'alone_deaths', 0, 'attempts', 0, 'code', '', 'progress', 0, 'finished_at', '')
 end
 local function new_record(s, name, size)
   local id = string.format('%.0f', redis.call('INCR', P .. ':seq'))

@@ -1,6 +1,13 @@
 import type { Redis } from 'ioredis';
-import { decodeSession, Interrupted, sessionKey, type DoneFacts, type SessionRef } from '../domain/index.js';
-import type { JobLock } from '../queue/index.js';
+import {
+  decodeSession,
+  Interrupted,
+  jobId,
+  sessionKey,
+  type DoneFacts,
+  type SessionRef,
+} from '../domain/index.js';
+import { JOB_STATE, type JobLock } from '../queue/index.js';
 import { recordScript } from './lua.js';
 
 /** A file that the scanner hands to the queue. */
@@ -48,10 +55,11 @@ local before = 'new'
 if not id then id = new_record(s, name, size) end
 local h = redis.call('HMGET', fkey(id), 'state', 'run', 'run_alone', 'deaths', 'alone_deaths')
 if h[1] ~= '' then before = h[1] end
+if redis.call('HDEL', fkey(id), 'retried') == 1 then before = 'failed' end
 local deaths, alone_deaths = tonumber(h[4]), tonumber(h[5])
 if before == 'failed' then
   deaths, alone_deaths = 0, 0
-  redis.call('HSET', fkey(id), 'deaths', 0, 'alone_deaths', 0, 'attempts', 0, 'code', '')
+  begin_anew(id)
 elseif h[2] and h[2] ~= '' and h[2] ~= run then
   deaths = deaths + 1
   if h[3] == '1' then alone_deaths = alone_deaths + 1 end
@@ -84,10 +92,30 @@ local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then open_session(s, ARGV[9]) id = new_record(s, name, size) end
 local before = redis.call('HGET', fkey(id), 'state')
 redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code, 'finished_at', now())
+redis.call('HDEL', fkey(id), 'retried')
 set_state(id, s, name, before, 'failed', why)
 if count == '1' and before ~= 'failed' then redis.call('HINCRBY', P .. ':totals', 'processed_err', 1) end
 review(s)
 return 1`;
+// Only what the queue itself says counts: whoever asks may be late, and the file be taken, or in quarantine again.
+const RETRIED = `${JOB_STATE}
+local noted = 0
+for i = 1, #ARGV, 3 do
+  local s, name, job = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+  if id and redis.call('HGET', fkey(id), 'state') == 'failed' and job_state(job) == 'queued' then
+    local read, data = pcall(cjson.decode, redis.call('HGET', jobs .. job, 'data') or '')
+    local its = read and type(data) == 'table' and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s
+    if its and type(data.quarantined) ~= 'table' then
+      begin_anew(id)
+      redis.call('HSET', fkey(id), 'retried', 1)
+      set_state(id, s, name, 'failed', 'queued', 'retried, waits for an uploader')
+      review(s)
+      noted = noted + 1
+    end
+  end
+end
+return noted`;
 const RECEIPT = `
 local s, name, claim, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token = unpack(ARGV)
 if not owns(job, token) then return -1 end
@@ -158,6 +186,7 @@ export class Moves {
       begin: bind('Begin', BEGIN),
       rest: bind('Rest', REST),
       quarantine: bind('Quarantine', QUARANTINE),
+      retried: bind('Retried', RETRIED),
       receipt: bind('Receipt', RECEIPT),
       forget: bind('Forget', FORGET),
       progress: bind('Progress', PROGRESS),
@@ -247,6 +276,24 @@ export class Moves {
       lock.token,
     );
     orLost(answer);
+  }
+
+  /**
+   * Records quarantined files as queued whose jobs were sent back to work; their sessions are open again. Others are
+   * left alone, so it may be asked of any file at any time. Where the one who retried dies before this, recovery asks,
+   * or an uploader takes the file first: {@link begin} says `failed` either way.
+   *
+   * @returns how many changed
+   */
+  async retried(files: readonly { session: SessionRef; filename: string }[]): Promise<number> {
+    let changed = 0;
+    for (let at = 0; at < files.length; at += 500) {
+      const args = files
+        .slice(at, at + 500)
+        .flatMap(({ session, filename }) => [sessionKey(session), filename, jobId(filename)]);
+      changed += Number(await this.scripts.retried(...args));
+    }
+    return changed;
   }
 
   /**
