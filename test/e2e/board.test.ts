@@ -5,7 +5,7 @@ import { delimiter, join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { chromium, type Page } from 'playwright-core';
 import { jobId } from '@app/shared/domain';
-import { until, World } from '../support/index.js';
+import { Child, until, World } from '../support/index.js';
 
 const ARTIFACTS = resolve(process.cwd(), 'artifacts');
 /** Two have names that a browser's address would take apart. */
@@ -52,9 +52,21 @@ function browserPath(): string {
   return found;
 }
 
+/** The command line, as the person at the keyboard has it. */
+async function sluice(
+  url: string,
+  ...args: string[]
+): Promise<{ code: number | null; out: string; err: string }> {
+  const cli = resolve(__dirname, '../../apps/cli/main.js');
+  const env = { PATH: process.env.PATH ?? '', SLUICE_URL: url, SLUICE_TOKEN: TOKEN };
+  const child = new Child(process.execPath, [cli, ...args], env);
+  const { code } = await child.ended;
+  return { code, out: child.stdout, err: child.stderr };
+}
+
 const shot = (page: Page, name: string) => page.screenshot({ path: join(ARTIFACTS, `${name}.png`) });
 
-test('three poison files stand in Bull Board with their reason, and Retry all there brings them through', async (t) => {
+test('three poison files in a stream of good ones stand with their reason in Bull Board, status, files and CLI; Retry all brings them through', async (t) => {
   const world = await World.make(t, {
     proxy: true,
     env: { APP_MAX_ATTEMPTS: '2', APP_API_TOKEN: TOKEN },
@@ -79,10 +91,22 @@ test('three poison files stand in Bull Board with their reason, and Retry all th
     const status = await ask('/v1/status');
     return status.processed_ok === 6 && status.queue.failed === 3 && status;
   });
+  // the stream goes on while the three stand there
+  for (let i = 6; i < 12; i++) world.drop(`good-${i}.bin`, 100_000 + i);
+  await until('more good ones pass by', async () => (await ask('/v1/status')).processed_ok === 12);
   const status = await ask('/v1/status');
   assert.equal(status.processed_err, 3);
   assert.match(status.last_error, /poison.*InvalidInput/);
-  assert.equal((await ask('/v1/files?state=failed')).items.length, 3);
+  const failed = (await ask('/v1/files?state=failed')).items;
+  assert.deepEqual(failed.map(({ filename }: { filename: string }) => filename).sort(), [...POISON].sort());
+  for (const { why } of failed) assert.match(why, /^failed after 2 attempts: .*InvalidInput/);
+  const listed = await sluice(base, 'files', '--state', 'failed');
+  assert.equal(listed.code, 0, listed.err);
+  for (const name of POISON)
+    assert.ok(
+      listed.out.split('\n').some((line) => line.includes(name) && /failed after 2 attempts/.test(line)),
+      listed.out,
+    );
   assert.equal(world.filesIn(world.failed).filter((name) => name.endsWith('.bin')).length, 3);
 
   await page.goto(`${base}/admin/queues/queue/upload?status=failed`);
@@ -92,16 +116,24 @@ test('three poison files stand in Bull Board with their reason, and Retry all th
     .first()
     .waitFor();
   await shot(page, 'board-failed');
-  await page
-    .getByRole('link', { name: jobId(POISON[1]!) })
-    .first()
-    .click();
-  await page.waitForURL(/upload\/f-poison/);
-  await page.getByText('Logs', { exact: true }).first().click();
-  await page
-    .getByText(/quarantined: failed after/)
-    .first()
-    .waitFor();
+  for (const name of POISON) {
+    await page.goto(`${base}/admin/queues/queue/upload?status=failed`);
+    await page
+      .getByRole('link', { name: jobId(name) })
+      .first()
+      .click();
+    await page.waitForURL(/upload\/f-poison/);
+    // by its link, and as one does who opens an address that was sent to him
+    for (const again of [false, true]) {
+      if (again) await page.reload();
+      await page.getByText('Logs', { exact: true }).first().click();
+      await page
+        .getByText(/quarantined: failed after/)
+        .first()
+        .waitFor();
+      await page.getByText(name).first().waitFor();
+    }
+  }
   await shot(page, 'board-job');
 
   world.proxy!.pass();
@@ -112,10 +144,15 @@ test('three poison files stand in Bull Board with their reason, and Retry all th
     const confirm = page.getByRole('button', { name: /^(confirm|yes|ok)/i });
     if (await confirm.isVisible()) await confirm.click();
     const { processed_ok, queue } = await ask('/v1/status');
-    return processed_ok === 9 && queue.failed === 0;
+    return processed_ok === 15 && queue.failed === 0;
   });
   await until('the quarantine is empty', () => world.filesIn(world.failed).length === 0);
-  assert.equal((await world.blobs()).size, 9);
+  assert.equal((await world.blobs()).size, 15);
+  const well = await until('the CLI finds no problems', async () => {
+    const said = await sluice(base, 'status', '--check');
+    return said.code === 0 ? said : null;
+  });
+  assert.match(well.out, /No problems\./);
   await page.goto(`${base}/admin/queues/queue/upload?status=completed`);
   await page.getByText(POISON[1]!).first().waitFor();
   await shot(page, 'board-completed');
