@@ -1,5 +1,5 @@
 import { blobName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
-import { readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
+import { failedAfter, readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
 import { isOld, remove } from './left-overs.js';
 import { orNull } from './looks.js';
@@ -73,11 +73,6 @@ async function reasonOf(
   } catch {
     return UNKNOWN;
   }
-}
-
-function failedAfter({ attempts, code, message }: QuarantineReason): string {
-  const times = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
-  return `failed after ${times}: ${message.includes(code) ? message : `${code}: ${message}`}`;
 }
 
 /** Removes reasons whose file was removed or brought back. @throws VolumeError; LeaseLost */

@@ -1,4 +1,4 @@
-import type { BlockRule, Layout, SessionRef } from '@app/shared/domain';
+import { takenOver, type BlockRule, type Layout, type SessionRef } from '@app/shared/domain';
 import type { Staging, Volume } from '@app/shared/files';
 import type { JobLock, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
@@ -37,6 +37,15 @@ export interface Run {
   readonly note: (line: string) => void;
   /** Bytes of the file that are in the store. */
   readonly progress: (bytes: number, size: number) => void;
+}
+
+/**
+ * Asked right before what a run that slept must not do.
+ *
+ * @throws Interrupted where the job's lock is another run's
+ */
+export async function requireOwnership({ stillOwned }: Pick<Run, 'stillOwned'>): Promise<void> {
+  if (!(await stillOwned())) throw takenOver();
 }
 
 /** What the steps work with: the rooms they are handed, and the rules. */

@@ -7,9 +7,11 @@ import {
   OUTAGE_DELAY_MAX_MS,
   RETRY_DELAY_MAX_MS,
   sessionKey,
+  takenOver,
   type Outcome,
 } from '@app/shared/domain';
 import {
+  failedAfter,
   holdsLock,
   updateOwned,
   type JobLock,
@@ -284,7 +286,7 @@ export class UploadProcessor {
 
   /** Changes a job's data while it is this run's. @throws Interrupted where it no longer is */
   private async change(job: Job<UploadPayload>, lock: JobLock, data: UploadPayload): Promise<void> {
-    if (!(await this.update(lock, data))) throw new Interrupted('another uploader has taken this file over');
+    if (!(await this.update(lock, data))) throw takenOver();
     job.data = data;
   }
 
@@ -348,11 +350,4 @@ export function inWords(why: string): UnrecoverableError {
   const error = new UnrecoverableError(why);
   error.stack = why;
   return error;
-}
-
-/** The sentence of a quarantine, as Bull Board, the api and the records show it. */
-function failedAfter(reason: QuarantineReason): string {
-  const times = reason.attempts === 1 ? '1 attempt' : `${reason.attempts} attempts`;
-  const what = reason.message.includes(reason.code) ? reason.message : `${reason.code}: ${reason.message}`;
-  return `failed after ${times}: ${what}`;
 }

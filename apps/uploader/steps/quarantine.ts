@@ -1,6 +1,5 @@
-import { Interrupted } from '@app/shared/domain';
 import type { QuarantineReason } from '@app/shared/queue';
-import type { Run, Tools } from '../run.js';
+import { requireOwnership, type Run, type Tools } from '../run.js';
 import { isDropOf, putLeftOverBack } from './claim.js';
 
 /**
@@ -41,7 +40,7 @@ export async function quarantine(
   };
   await volume.writeText(layout.reason(run.session, run.filename), `${JSON.stringify(text, null, 2)}\n`);
   // a run that slept must not lift a newer file of this name
-  if (!(await run.stillOwned())) throw new Interrupted('another uploader has taken this file over');
+  await requireOwnership(run);
   const renamed = await volume.renameToFree(source, target);
   if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
   if (renamed === 'missing' && !(await volume.lstat(target))) {

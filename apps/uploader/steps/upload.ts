@@ -16,7 +16,7 @@ import {
   type StoredBlob,
   type WriteCondition,
 } from '../blob-store/blob-store.js';
-import type { Run, Tools } from '../run.js';
+import { requireOwnership, type Run, type Tools } from '../run.js';
 
 /** A blob that was written, or found to be this very file already; not verified yet. */
 export interface UploadedBlob {
@@ -175,10 +175,6 @@ async function sendMissing(
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   const cause = errors.find((error) => !(error instanceof Interrupted)) ?? errors[0];
   if (cause !== undefined) throw cause;
-}
-
-async function requireOwnership(run: Run): Promise<void> {
-  if (!(await run.stillOwned())) throw new Interrupted('another uploader has taken this file over');
 }
 
 function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels {

@@ -69,6 +69,11 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
+/** The interruption of a run whose job's lock is another's now: it must change nothing any more. */
+export function takenOver(): Interrupted {
+  return new Interrupted('another uploader has taken this file over');
+}
+
 /** One line of text for any thrown value, never a stack and never an object dump. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');

@@ -105,6 +105,13 @@ export function readReason(value: unknown): QuarantineReason | null {
   };
 }
 
+/** The sentence of a quarantine, as Bull Board, the api and the records show it. */
+export function failedAfter(reason: QuarantineReason): string {
+  const times = reason.attempts === 1 ? '1 attempt' : `${reason.attempts} attempts`;
+  const what = reason.message.includes(reason.code) ? reason.message : `${reason.code}: ${reason.message}`;
+  return `failed after ${times}: ${what}`;
+}
+
 function count(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

@@ -1,0 +1,154 @@
+import { JOB_STATE } from '../queue/index.js';
+
+// The moves of a file, each one atomic step; what they share, keys and functions, stands in lua.ts.
+
+// `lease` guards against a scanner that slept through its own: '' is for tests and tools alone.
+/** Records files as queued, where the scanner still holds its lease. */
+export const QUEUE = `
+local lease, state, why = ARGV[1], ARGV[2], ARGV[3]
+if lease ~= '' and redis.call('GET', P .. ':scanner-lease') ~= lease then return 0 end
+local touched = {}
+for i = 4, #ARGV, 4 do
+  local s, session_name, name, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  open_session(s, session_name)
+  local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+  if not id then id = new_record(s, name, size) else resize(id, s, size) end
+  local before = redis.call('HGET', fkey(id), 'state')
+  if before ~= state then set_state(id, s, name, before, state, why) end
+  touched[s] = true
+end
+for s in pairs(touched) do review(s) end
+return 1`;
+/** Begins a run, and counts what became of the one before. */
+export const BEGIN = `
+local s, session_name, name, size, run, alone, pod, job, token = unpack(ARGV)
+if not owns(job, token) then return {'lost'} end
+open_session(s, session_name)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+local before = 'new'
+if not id then id = new_record(s, name, size) end
+local h = redis.call('HMGET', fkey(id), 'state', 'run', 'run_alone', 'deaths', 'alone_deaths')
+if h[1] ~= '' then before = h[1] end
+if redis.call('HDEL', fkey(id), 'retried') == 1 then before = 'failed' end
+local deaths, alone_deaths = tonumber(h[4]), tonumber(h[5])
+if before == 'failed' then
+  deaths, alone_deaths = 0, 0
+  begin_anew(id)
+elseif h[2] and h[2] ~= '' and h[2] ~= run then
+  deaths = deaths + 1
+  if h[3] == '1' then alone_deaths = alone_deaths + 1 end
+  redis.call('HSET', fkey(id), 'deaths', deaths, 'alone_deaths', alone_deaths)
+end
+local runs = redis.call('HINCRBY', fkey(id), 'runs', 1)
+local mark = run
+if deaths >= 2 and alone ~= '1' then mark = '' end
+redis.call('HSET', fkey(id), 'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0)
+if before ~= 'active' then
+  set_state(id, s, name, h[1], 'active', 'an uploader is at it')
+  if redis.call('HEXISTS', skey(s), 'finished_at') == 1 then review(s) end
+end
+return {before, deaths, alone_deaths, runs}`;
+// A run that another one has taken over says nothing more.
+/** Ends a run without a result. */
+export const REST = `
+local s, name, run, state, why, attempts, code, job, token = unpack(ARGV)
+if not owns(job, token) then return -1 end
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then return 0 end
+local h = redis.call('HMGET', fkey(id), 'state', 'run')
+if h[2] ~= run and h[2] ~= '' then return 0 end
+redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code)
+set_state(id, s, name, h[1], state, why)
+return 1`;
+/** Records a file as quarantined. */
+export const QUARANTINE = `
+local s, name, state, why, attempts, code, count, size = unpack(ARGV)
+if not owns(ARGV[10], ARGV[11]) then return -1 end
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then open_session(s, ARGV[9]) id = new_record(s, name, size) end
+local before = redis.call('HGET', fkey(id), 'state')
+redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code, 'finished_at', now())
+redis.call('HDEL', fkey(id), 'retried')
+set_state(id, s, name, before, 'failed', why)
+if count == '1' and before ~= 'failed' then redis.call('HINCRBY', P .. ':totals', 'processed_err', 1) end
+review(s)
+return 1`;
+// Only what the queue itself says counts: whoever asks may be late, and the file be taken, or in quarantine again.
+/** Records quarantined files as queued whose jobs were retried. */
+export const RETRIED = `${JOB_STATE}
+local noted = 0
+for i = 1, #ARGV, 3 do
+  local s, name, job = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+  if id and redis.call('HGET', fkey(id), 'state') == 'failed' and job_state(job) == 'queued' then
+    local read, data = pcall(cjson.decode, redis.call('HGET', jobs .. job, 'data') or '')
+    local its = read and type(data) == 'table' and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s
+    if its and type(data.quarantined) ~= 'table' then
+      begin_anew(id)
+      redis.call('HSET', fkey(id), 'retried', 1)
+      set_state(id, s, name, 'failed', 'queued', 'retried, waits for an uploader')
+      review(s)
+      noted = noted + 1
+    end
+  end
+end
+return noted`;
+/** Writes the receipt of a claim. */
+export const RECEIPT = `
+local s, name, claim, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token = unpack(ARGV)
+if not owns(job, token) then return -1 end
+open_session(s, session_name)
+local first = redis.call('HSETNX', P .. ':receipts:' .. s .. '/' .. name, claim, 1)
+redis.call('EXPIRE', P .. ':receipts:' .. s .. '/' .. name, 2592000)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if first == 1 then
+  if not id then id = new_record(s, name, size) end
+  resize(id, s, size)
+  redis.call('HINCRBY', P .. ':totals', 'processed_ok', 1)
+  add_bytes(s, 'bytes_done', tonumber(size))
+end
+if id then
+  local before = redis.call('HGET', fkey(id), 'state')
+  if first == 0 then
+    add_bytes(s, 'bytes_total', -tonumber(redis.call('HGET', fkey(id), 'size')))
+    drop_record(id, s, name, before)
+  else
+    redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', '', 'blob_url', blob_url, 'size', size, 'md5', md5, 'mtime', mtime, 'pod', pod, 'finished_at', now(), 'progress', size)
+    set_state(id, s, name, before, 'done', 'verified in the store')
+  end
+  redis.call('HDEL', P .. ':live', s .. '/' .. name)
+end
+for _ = 1, 4 do
+  if redis.call('ZCARD', P .. ':files:done') <= tonumber(max_files) then break end
+  local oldest = redis.call('ZRANGE', P .. ':files:done', 0, 0)[1]
+  local h = redis.call('HMGET', fkey(oldest), 'session', 'filename')
+  redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
+  drop_record(oldest, h[1], h[2], 'done')
+end
+review(s)
+return first`;
+/** Removes the record of a file of which nothing is left. */
+export const FORGET = `
+local s, name = ARGV[1], ARGV[2]
+if not owns(ARGV[3], ARGV[4]) then return -1 end
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then return 0 end
+local h = redis.call('HMGET', fkey(id), 'state', 'size')
+add_bytes(s, 'bytes_total', -tonumber(h[2]))
+redis.call('HDEL', P .. ':live', s .. '/' .. name)
+drop_record(id, s, name, h[1])
+say({type = 'file', filename = name, session = s, state = 'gone'})
+review(s)
+return 1`;
+/** Notes bytes in the store. */
+export const PROGRESS = `
+local s, name, bytes = unpack(ARGV)
+local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+if not id then return 0 end
+redis.call('HSET', fkey(id), 'progress', bytes)
+local size = redis.call('HGET', fkey(id), 'size')
+say({type = 'progress', filename = name, session = s, bytes = tonumber(bytes), size = tonumber(size)})
+return 1`;
+/** Sets the last error. */
+export const LAST_ERROR = `
+redis.call('HSET', P .. ':totals', 'last_error', ARGV[1])`;
