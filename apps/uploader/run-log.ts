@@ -1,6 +1,5 @@
-import type { Job } from 'bullmq';
 import { messageOf, type DoneFacts } from '@app/shared/domain';
-import type { ReadPayload, UploadPayload } from '@app/shared/queue';
+import type { JobNotes, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { Hands } from './hands.js';
@@ -21,12 +20,12 @@ export class RunLog {
   private toldAt = 0;
   private sent = 0;
   private first = true;
-  private pending: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly job: Job<UploadPayload>,
+    /** Of the job. */
+    private readonly id: string,
     private readonly payload: ReadPayload,
-    private readonly parts: { moves: Moves; hands: Hands; metrics: UploaderMetrics },
+    private readonly parts: { moves: Moves; hands: Hands; metrics: UploaderMetrics; notes: JobNotes },
     private readonly log: Logger,
   ) {}
 
@@ -46,8 +45,8 @@ export class RunLog {
 
   /** Adds a line to the job's log, behind those of the steps before it. */
   note(line: string): void {
+    this.untold.push(`${new Date().toISOString()} ${line}`);
     this.tellSteps('now');
-    this.tell(() => this.job.log(`${new Date().toISOString()} ${line}`));
   }
 
   /** Tells how many bytes are in the store. */
@@ -58,15 +57,14 @@ export class RunLog {
     this.sent = bytes;
     if (Date.now() - this.toldAt < PROGRESS_EVERY_MS || bytes === size) return;
     this.toldAt = Date.now();
-    this.tellSteps();
-    this.tell(async () => {
-      await this.job.updateProgress(progressOf(bytes, size));
-      await this.parts.moves.progress(this.payload.session, this.payload.filename, bytes);
-    });
+    this.tell(progressOf(bytes, size));
+    void this.parts.moves
+      .progress(this.payload.session, this.payload.filename, bytes)
+      .catch((error: unknown) => this.log.debug(`progress: ${messageOf(error)}`));
   }
 
   /** Ends a run that moved its file: one line for people, one for the process's log. */
-  async done(facts: DoneFacts): Promise<void> {
+  done(facts: DoneFacts): void {
     const ms = Date.now() - this.began;
     const timings = Object.fromEntries(
       Object.entries(this.timings).map(([name, value]) => [`${name}_ms`, Math.round(value)]),
@@ -74,12 +72,10 @@ export class RunLog {
     const steps = Object.entries(this.timings).map(([name, value]) => `${name} ${duration(value)}`);
     this.parts.metrics.done(facts.size);
     this.log.info({ size: facts.size, md5: facts.md5, blob: facts.blobUrl, ms, ...timings }, 'file done');
-    this.tell(() => this.job.updateProgress(progressOf(facts.size, facts.size)));
-    this.tellSteps();
-    // the last line has them
-    this.untold = [];
-    this.note(`done in ${duration(ms)} (${steps.join(', ')})`);
-    await this.pending;
+    // the last line sums up those of a short run
+    if (ms < SHORT_MS) this.untold = [];
+    this.untold.push(`${new Date().toISOString()} done in ${duration(ms)} (${steps.join(', ')})`);
+    this.tell(progressOf(facts.size, facts.size));
   }
 
   /** Ends a run for which nothing was left to do. */
@@ -109,23 +105,23 @@ export class RunLog {
     this.log.error({ code }, `quarantined: ${why}`);
     const { size } = this.payload;
     // a file that is brought back has no size in its job's data, and the size of before in its progress
-    if (size !== null) this.tell(() => this.job.updateProgress(progressOf(Math.min(this.sent, size), size)));
-    this.note(`quarantined: ${why}`);
+    this.untold.push(`${new Date().toISOString()} quarantined: ${why}`);
+    this.tell(size === null ? null : progressOf(Math.min(this.sent, size), size));
   }
 
   private tellSteps(when: 'now' | 'if long' = 'if long'): void {
-    if (this.untold.length === 0 || (when === 'if long' && Date.now() - this.began < SHORT_MS)) return;
-    const lines = this.untold;
-    this.untold = [];
-    this.tell(async () => {
-      for (const line of lines) await this.job.log(line);
-    });
+    if (this.untold.length > 0 && (when === 'now' || Date.now() - this.began >= SHORT_MS)) this.tell(null);
   }
 
-  /** One after the other, and never in the way of the run: a log line is not worth a file. */
-  private tell(what: () => Promise<unknown>): void {
-    this.pending = this.pending
-      .then(what)
+  /**
+   * Never in the way of the run: a log line is not worth a file. Calls on one connection keep their order, and come before
+   * the one that completes the job.
+   */
+  private tell(progress: object | null): void {
+    const lines = this.untold;
+    this.untold = [];
+    this.parts
+      .notes(this.id, progress, lines)
       .catch((error: unknown) => this.log.debug(`job log: ${messageOf(error)}`));
   }
 }

@@ -12,15 +12,13 @@ export type StepName = (typeof STEPS)[number];
 
 /** One run: one attempt of one uploader at one file. */
 export interface Run {
-  /** Unique; 16 hex digits. */
+  /** A UUID. */
   readonly id: string;
   readonly session: SessionRef;
   readonly filename: string;
   /** The blob's name. */
   readonly blob: string;
   readonly payload: ReadPayload;
-  /** When it began, by `performance.now()`. */
-  readonly began: number;
   /** Whether a quarantined file is being retried. */
   readonly retried: boolean;
   /** Whether no run before this one can have claimed the file. */
@@ -31,6 +29,8 @@ export interface Run {
   readonly signal: AbortSignal;
   /** Asks Redis whether the job's lock is still this run's. */
   readonly stillOwned: () => Promise<boolean>;
+  /** Until when the lock is this run's for sure, as it was when it began: nobody need be asked until then. */
+  readonly ownedUntil: Moment;
   /** Runs a step and notes how long it took. */
   readonly step: <T>(name: StepName, work: () => Promise<T>) => Promise<T>;
   /** Says something of a step in the job's log. */
@@ -46,6 +46,30 @@ export interface Run {
  */
 export async function requireOwnership({ stillOwned }: Pick<Run, 'stillOwned'>): Promise<void> {
   if (!(await stillOwned())) throw takenOver();
+}
+
+/**
+ * The same, for what is looked at again anyway: a run that has just begun asks nobody, since its lock cannot have run out.
+ *
+ * @throws Interrupted where the job's lock is another run's
+ */
+export async function requireOwnershipUnlessNew(run: Pick<Run, 'stillOwned' | 'ownedUntil'>): Promise<void> {
+  if (isOver(run.ownedUntil)) await requireOwnership(run);
+}
+
+/** A moment by two clocks: one that never jumps, and one that goes on while the machine sleeps; milliseconds. */
+export interface Moment {
+  readonly steady: number;
+  readonly wall: number;
+}
+
+/** The moment in so many milliseconds. */
+export function momentIn(ms: number): Moment {
+  return { steady: performance.now() + ms, wall: Date.now() + ms };
+}
+
+function isOver({ steady, wall }: Moment): boolean {
+  return performance.now() >= steady || Date.now() >= wall;
 }
 
 /** What the steps work with: the rooms they are handed, and the rules. */

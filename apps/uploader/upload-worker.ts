@@ -1,12 +1,19 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { WaitingError, Worker, type Job } from 'bullmq';
 import { blobName, Interrupted, messageOf } from '@app/shared/domain';
-import { holdsLock, QUEUE_NAME, readPayload, type ReadPayload, type UploadPayload } from '@app/shared/queue';
+import {
+  holdsLock,
+  jobNotes,
+  QUEUE_NAME,
+  readPayload,
+  type ReadPayload,
+  type UploadPayload,
+} from '@app/shared/queue';
 import { sharedSignal } from './blob-store/blob-store.js';
 import { judge } from './judge.js';
 import { moveFile, type Moved } from './move-file.js';
 import { RunLog } from './run-log.js';
-import type { Run } from './run.js';
+import { momentIn, type Run } from './run.js';
 import { inWords, UploadProcessor, type ProcessorParts } from './upload.processor.js';
 
 /**
@@ -16,6 +23,8 @@ import { inWords, UploadProcessor, type ProcessorParts } from './upload.processo
 const LOCK = { lockDuration: 15_000, lockRenewTime: 5_000, stalledInterval: 5_000 };
 /** Deaths are counted by the pipeline, which can tell a file's fault from its worker's; BullMQ's own count is out of the way. */
 const NEVER = 1_000_000_000;
+/** The lock counts as lost this much before Redis gives it away: time to do what it was asked for. Milliseconds. */
+const LOCK_SLACK_MS = 7_500;
 /** After so many deaths a file is tried alone. */
 const SUSPECT_DEATHS = 2;
 
@@ -25,8 +34,11 @@ export class UploadWorker {
   private readonly worker: Worker<UploadPayload>;
   private readonly running = new Map<string, { jobId: string; controller: AbortController }>();
 
+  private readonly notes;
+
   constructor(private readonly parts: ProcessorParts) {
     this.processor = new UploadProcessor(parts);
+    this.notes = jobNotes(parts.redis, parts.prefix);
     const { redis: connection, prefix, concurrency } = parts;
     this.worker = new Worker<UploadPayload>(QUEUE_NAME, (job, token) => this.process(job, token ?? ''), {
       connection,
@@ -69,13 +81,14 @@ export class UploadWorker {
     }, graceMs);
     await closed;
     clearTimeout(grace);
+    await this.processor.ends.flush();
   }
 
   private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
     const payload = readPayload(job.id, job.data);
     if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
     if (payload.quarantined) return this.processor.showQuarantined(job, token, payload, payload.quarantined);
-    const id = randomBytes(8).toString('hex');
+    const id = randomUUID();
     const controller = new AbortController();
     this.running.set(id, { jobId: job.id ?? '', controller });
     try {
@@ -93,7 +106,6 @@ export class UploadWorker {
     signal: AbortSignal,
   ): Promise<unknown> {
     const { parts } = this;
-    const began = performance.now();
     const blob = blobName(payload.session, payload.filename);
     const log = parts.log.child({
       file: payload.filename,
@@ -102,10 +114,12 @@ export class UploadWorker {
       job: job.id,
       attempt: payload.attempts + 1,
     });
-    const runLog = new RunLog(job, payload, parts, log);
+    const runLog = new RunLog(job.id ?? '', payload, { ...parts, notes: this.notes }, log);
     const file = { session: payload.session, filename: payload.filename, size: payload.size ?? 0 };
 
     const lock = { id: job.id ?? '', token };
+    // counted from before the call: the lock never seems longer than Redis' own
+    const asked = momentIn(-LOCK_SLACK_MS);
     const begun = await parts.moves.begin(file, id, false, parts.tools.pod, lock).catch((error: unknown) => {
       // slept between the job's grant and here: it is another run's
       throw error instanceof Interrupted ? new WaitingError() : error;
@@ -120,12 +134,12 @@ export class UploadWorker {
       filename: payload.filename,
       blob,
       payload: current,
-      began,
       retried,
       first: begun.first,
       lock,
       signal,
       stillOwned: () => holdsLock(parts.redis, parts.prefix, lock),
+      ownedUntil: { steady: asked.steady + begun.lockMs, wall: asked.wall + begun.lockMs },
       step: (name, work) => runLog.step(name, work),
       note: (line) => runLog.note(line),
       progress: (bytes, size) => runLog.progress(bytes, size),

@@ -6,7 +6,6 @@ import {
   messageOf,
   OUTAGE_DELAY_MAX_MS,
   RETRY_DELAY_MAX_MS,
-  sessionKey,
   takenOver,
   type Outcome,
 } from '@app/shared/domain';
@@ -21,6 +20,7 @@ import {
 } from '@app/shared/queue';
 import type { Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
+import { Ends } from './ends.js';
 import type { Hands } from './hands.js';
 import { judge } from './judge.js';
 import type { Moved } from './move-file.js';
@@ -63,8 +63,11 @@ export class UploadProcessor {
 
   private readonly update;
 
+  readonly ends: Ends;
+
   constructor(private readonly parts: ProcessorParts) {
     this.update = updateOwned(parts.redis, parts.prefix);
+    this.ends = new Ends(parts.moves, parts.sessions, parts.tools.store, parts.log);
   }
 
   /** The sentences of files that wait for room or for the volume. Whoever goes on with a file says nothing here, so they fade. */
@@ -129,21 +132,15 @@ export class UploadProcessor {
     }
   }
 
-  private async done(
+  private done(
     run: Run,
     outcome: Extract<Outcome, { kind: 'done' }>,
     claim: string,
     runLog: RunLog,
-  ): Promise<unknown> {
+  ): unknown {
     const { facts } = outcome;
-    await runLog.done(facts);
-    const { moves, sessions, log } = this.parts;
-    // ended after the job is complete: a rerun that finds the receipt and no source is done
-    const end = async () => {
-      await moves.endReceipt(run.session, run.filename, claim);
-      await sessions.setUrl(sessionKey(run.session), this.parts.tools.store.prefixUrl(run.session));
-    };
-    setImmediate(() => void end().catch((error: unknown) => log.debug(`receipt: ${messageOf(error)}`)));
+    runLog.done(facts);
+    this.ends.add(run.session, run.blob, claim);
     return { blob_url: facts.blobUrl, size: facts.size, md5: facts.md5 };
   }
 

@@ -1,8 +1,5 @@
 import { isRemovingNameOf, sameFile, type FileLook } from '@app/shared/domain';
-import { requireOwnership, type Run, type Tools } from '../run.js';
-
-/** So long after its beginning a run still has the lock that it took: locks last three times as long. Milliseconds. */
-const SURELY_OWNED_MS = 5_000;
+import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 
 /** Where a file was found before it is claimed. */
 export interface Found {
@@ -51,7 +48,7 @@ export function isDropOf(look: FileLook, { ino, size, mtimeNs }: Run['payload'])
 export async function claim(run: Run, found: Found, tools: Tools): Promise<Claim> {
   if (found.place === 'processing') return { claimed: true, fresh: false };
   // a run that waited for room, or slept, must not claim a newer file of this name for its own session
-  if (performance.now() - run.began > SURELY_OWNED_MS) await requireOwnership(run);
+  await requireOwnershipUnlessNew(run);
   if (found.place === 'failed') return bringBack(run, tools);
   if (found.place !== 'incoming') return { claimed: await putLeftOverBack(run, tools), fresh: false };
   const { layout, volume } = tools;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Interrupted, removedFileName, removingName, sameFile } from '@app/shared/domain';
-import { requireOwnership, type Run, type Tools } from '../run.js';
+import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 import { changed, type Unsettled } from './settle.js';
 import type { VerifiedBlob } from './verify.js';
 
@@ -26,7 +26,7 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
   if (sidecar) await volume.writeText(sidecar, run.filename);
 
   // a run that slept through its lock must not even lift a newer file of this name
-  await requireOwnership(run);
+  await requireOwnershipUnlessNew(run);
   const renamed = await volume.rename(source, removing);
   // ENOENT after a rename that happened is real on NFS, so the look decides, not the answer
   const look = await volume.lookAnew(removing);

@@ -1,4 +1,6 @@
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
+/** What stays as it is, most names that machines make. */
+const PLAIN = /^[A-Za-z0-9\-._~]*[A-Za-z0-9\-_~]$/;
 
 /**
  * Percent-encodes a text the one way Sluice does: RFC 3986 unreserved characters stay, every other UTF-8 byte
@@ -9,6 +11,7 @@ const UNRESERVED = /[A-Za-z0-9\-._~]/;
  * @see https://www.rfc-editor.org/rfc/rfc3986#section-2.3
  */
 export function percentEncode(text: string): string {
+  if (PLAIN.test(text)) return text;
   if (text === '.' || text === '..') return text.replaceAll('.', '%2E');
   if (!text.isWellFormed()) throw new URIError('the text holds a lone surrogate');
   let encoded = '';

@@ -18,12 +18,16 @@ interface Waiter {
 
 /** How often a waiter looks whether somebody else freed the disk; milliseconds. */
 const LOOK_AGAIN_MS = 1_000;
+/** For how long a disk that is not half reserved need not be asked again; milliseconds. */
+const ROOMY_MS = 1_000;
 
 /** Keeps room on the staging disk, first come, first served: a file is staged only when its bytes are reserved. */
 export class Reservations {
   private readonly held = new Set<Reservation>();
   private readonly waiters: Waiter[] = [];
   private timer: NodeJS.Timeout | null = null;
+  /** What the disk had, and when it was asked, by `performance.now()`. */
+  private known = { capacity: 0, at: -Infinity };
   private serving = false;
   private again = false;
 
@@ -43,8 +47,9 @@ export class Reservations {
 
   /** All that can ever be reserved at once, as the disk is now. */
   async capacity(): Promise<number> {
+    const free = await this.free();
     const ours = [...this.held].reduce((sum, { written }) => sum + written, 0);
-    return Math.min(this.limit ?? Infinity, (await this.free()) + ours);
+    return Math.min(this.limit ?? Infinity, free + ours);
   }
 
   /**
@@ -87,7 +92,7 @@ export class Reservations {
   private async serveOnce(): Promise<void> {
     let capacity: number;
     try {
-      capacity = await this.capacity();
+      capacity = this.roomy() ? this.known.capacity : await this.ask();
     } catch (error) {
       for (const waiter of [...this.waiters])
         waiter.refuse(error instanceof Error ? error : new Error(String(error)));
@@ -103,6 +108,17 @@ export class Reservations {
       else if (this.reserved + first.bytes <= capacity) first.grant(this.hold(first.bytes));
       else return;
     }
+  }
+
+  private async ask(): Promise<number> {
+    this.known = { capacity: await this.capacity(), at: performance.now() };
+    return this.known.capacity;
+  }
+
+  /** Whether there is so much room for all who wait that what others write meanwhile makes no difference. */
+  private roomy(): boolean {
+    const wanted = this.waiters.reduce((sum, { bytes }) => sum + bytes, this.reserved);
+    return performance.now() - this.known.at < ROOMY_MS && wanted <= this.known.capacity / 2;
   }
 
   private hold(bytes: number): Reservation {

@@ -61,9 +61,23 @@ local function job_state(id)
   return 'queued'
 end
 `;
+// the same as job_state of each, with a handful of commands for all of them: the scanner asks for every name in each scan
 const STATES = `${JOB_STATE}
-local states = {}
-for i, id in ipairs(ARGV) do states[i] = job_state(id) end
+local all, locks, states = {}, {}, {}
+for i, id in ipairs(ARGV) do all[i], locks[i] = jobs .. id, jobs .. id .. ':lock' end
+local whole = redis.call('EXISTS', unpack(all)) == #ARGV
+local scores = {}
+for _, state in ipairs({'completed', 'failed', 'delayed'}) do
+  scores[state] = redis.call('ZMSCORE', jobs .. state, unpack(ARGV))
+end
+local held = redis.call('MGET', unpack(locks))
+for i in ipairs(ARGV) do
+  if not whole and redis.call('EXISTS', all[i]) == 0 then states[i] = 'missing'
+  elseif scores.completed[i] then states[i] = 'completed'
+  elseif scores.failed[i] then states[i] = 'failed'
+  elseif scores.delayed[i] then states[i] = 'delayed'
+  else states[i] = held[i] and 'active' or 'queued' end
+end
 return states`;
 
 /** Asks for the states of many jobs in one call per 1,000; the answer has the order of the ids. */
@@ -107,4 +121,28 @@ export function updateOwned(
 ): (lock: JobLock, data: UploadPayload) => Promise<boolean> {
   const script = bindScript(redis, 'sluiceJobUpdate', prefix, UPDATE);
   return async ({ id, token }, data) => (await script(id, token, JSON.stringify(data))) === 1;
+}
+
+/** Says something of a job, by its id: its progress, lines of its log. */
+export type JobNotes = (id: string, progress: object | null, lines: readonly string[]) => Promise<void>;
+
+const NOTE = `
+local job = KEYS[1] .. ':${QUEUE_NAME}:' .. ARGV[1]
+if redis.call('EXISTS', job) == 0 then return 0 end
+if ARGV[2] ~= '' then redis.call('HSET', job, 'progress', ARGV[2]) end
+if #ARGV > 2 then
+  redis.call('RPUSH', job .. ':logs', unpack(ARGV, 3))
+  redis.call('LTRIM', job .. ':logs', -${LINES_KEPT}, -1)
+end
+return 1`;
+
+/**
+ * Sets a job's progress, where one is given, and adds lines to its log, in one call for both; BullMQ's own calls take one
+ * for each. A job that is gone gets none.
+ */
+export function jobNotes(redis: Redis, prefix: string): JobNotes {
+  const script = bindScript(redis, 'sluiceJobNote', prefix, NOTE);
+  return async (id, progress, lines) => {
+    await script(id, progress ? JSON.stringify(progress) : '', ...lines);
+  };
 }

@@ -1,4 +1,4 @@
-import { JOB_STATE } from '../queue/index.js';
+import { JOB_STATE, QUEUE_NAME } from '../queue/index.js';
 
 // The moves of a file, each one atomic step; what they share, keys and functions, stands in lua.ts.
 
@@ -47,7 +47,8 @@ if before ~= 'active' then
   set_state(id, s, name, h[1], 'active', 'an uploader is at it')
   if redis.call('HEXISTS', skey(s), 'finished_at') == 1 then review(s) end
 end
-return {before, deaths, alone_deaths, runs}`;
+local lock_ms = job and job ~= '' and redis.call('PTTL', P .. ':${QUEUE_NAME}:' .. job .. ':lock') or 0
+return {before, deaths, alone_deaths, runs, lock_ms}`;
 // A run that another one has taken over says nothing more.
 /** Ends a run without a result. */
 export const REST = `

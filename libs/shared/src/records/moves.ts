@@ -29,6 +29,8 @@ export interface Begun {
   readonly deaths: number;
   /** Those of them in which the file was alone. */
   readonly aloneDeaths: number;
+  /** For how long the job's lock is held from then on if nobody renews it; milliseconds. */
+  readonly lockMs: number;
 }
 
 /** The moves of a file from state to state, each one atomic step in Redis. */
@@ -87,9 +89,10 @@ export class Moves {
       lock.id,
       lock.token,
     );
-    const [before, deaths, aloneDeaths, runs] = answer as [Begun['before'] | 'lost', number, number, number];
+    const [before, ...counts] = answer as [Begun['before'] | 'lost', number, number, number, number];
     if (before === 'lost') throw takenOver();
-    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1 };
+    const [deaths, aloneDeaths, runs, lockMs] = counts;
+    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1, lockMs };
   }
 
   /**
@@ -193,9 +196,11 @@ export class Moves {
     return (await this.redis.exists(`${this.prefix}:receipts:${sessionKey(session)}/${filename}`)) === 1;
   }
 
-  /** Ends a receipt, once its job is complete. Safe to repeat. */
-  async endReceipt(session: SessionRef, filename: string, claim: string): Promise<void> {
-    await this.redis.hdel(`${this.prefix}:receipts:${sessionKey(session)}/${filename}`, claim);
+  /** Ends receipts, once their jobs are complete. Safe to repeat. */
+  async endReceipts(ended: readonly { blob: string; claim: string }[]): Promise<void> {
+    const calls = this.redis.pipeline();
+    for (const { blob, claim } of ended) calls.hdel(`${this.prefix}:receipts:${blob}`, claim);
+    await calls.exec();
   }
 
   /**
