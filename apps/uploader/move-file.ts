@@ -1,9 +1,10 @@
 import { blobNameFault, LargerThanStaging, type Outcome } from '@app/shared/domain';
+import type { Moment, Reservation, StageResult } from '@app/shared/files';
 import { ChangedBlobName } from './blob-store/blob-store.js';
 import type { Run, Tools } from './run.js';
-import { claim, locate } from './steps/claim.js';
+import { claim, locate, type Found } from './steps/claim.js';
 import { removeSource, SourceVanished } from './steps/remove.js';
-import { changed, settle, type Unsettled } from './steps/settle.js';
+import { changed, restedAs, settle, type Unsettled } from './steps/settle.js';
 import { upload } from './steps/upload.js';
 import { verify } from './steps/verify.js';
 
@@ -59,33 +60,13 @@ async function reserve(run: Run, bytes: number, tools: Tools) {
   }
 }
 
-async function moveReserved(
-  run: Run,
-  found: Awaited<ReturnType<typeof locate>>,
-  room: Awaited<ReturnType<Tools['staging']['reserve']>>,
-  tools: Tools,
-): Promise<Moved> {
-  const claimed = await run.step('claim', () => claim(run, found, tools));
-  if (!claimed.claimed) return { outcome: await nothingLeft(run, tools) };
-  const settled = await settle(run, tools);
-  if (settled === 'gone') return { outcome: await nothingLeft(run, tools) };
-  if (!settled.rests) return settled.unsettled;
-  if (settled.expect.size > room.bytes) {
-    const why = `it grew from ${room.bytes} to ${settled.expect.size} bytes`;
-    return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, why, tools);
-  }
-
-  const result = await run.step('stage', () =>
-    tools.staging.stage({
-      source: tools.layout.processing(run.session, run.filename),
-      folder: `${run.session.datePrefix}/${run.session.encodedSession}`,
-      expect: settled.expect,
-      room,
-      signal: run.signal,
-    }),
-  );
+async function moveReserved(run: Run, found: Found, room: Reservation, tools: Tools): Promise<Moved> {
+  const result =
+    (await claimAndStage(run, found, room, tools)) ?? (await claimThenStage(run, found, room, tools));
+  if ('outcome' in result) return result;
   switch (result.kind) {
     case 'missing':
+    case 'unclaimed':
       return { outcome: await nothingLeft(run, tools) };
     case 'changed':
       return changed(result.look, result.why, tools);
@@ -109,8 +90,62 @@ async function moveReserved(
     if (error instanceof SourceVanished) return { outcome: { kind: 'skipped', why: error.message } };
     throw error;
   } finally {
-    await staged.discard();
+    // the bytes of a small file are in memory, and its copy goes together with others
+    const discarded = staged.discard();
+    if (!staged.bytes) await discarded;
   }
+}
+
+/** Claims and stages a file in one call, for the first run after the scanner saw it rest. @returns null where that cannot be */
+async function claimAndStage(
+  run: Run,
+  found: Found,
+  room: Reservation,
+  tools: Tools,
+): Promise<StageResult | null> {
+  const expect = restedAs(run);
+  if (!run.first || !expect || found.place !== 'incoming') return null;
+  const claim = { from: tools.layout.incoming(run.filename), before: run.ownedUntil };
+  const result = await run.step('stage', () => stage(run, claim, expect, room, tools));
+  if (result.kind === 'unclaimed') return null;
+  if (result.kind === 'staged') run.took('claim', result.claimMs ?? 0);
+  return result;
+}
+
+/** Claims a file wherever it is, lets it come to rest, and stages it. */
+async function claimThenStage(
+  run: Run,
+  found: Found,
+  room: Reservation,
+  tools: Tools,
+): Promise<StageResult | Moved> {
+  const claimed = await run.step('claim', () => claim(run, found, tools));
+  if (!claimed) return { outcome: await nothingLeft(run, tools) };
+  const settled = await settle(run, tools);
+  if (settled === 'gone') return { outcome: await nothingLeft(run, tools) };
+  if (!settled.rests) return settled.unsettled;
+  if (settled.expect.size > room.bytes) {
+    const why = `it grew from ${room.bytes} to ${settled.expect.size} bytes`;
+    return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, why, tools);
+  }
+  return run.step('stage', () => stage(run, null, settled.expect, room, tools));
+}
+
+function stage(
+  run: Run,
+  claim: { from: string; before: Moment } | null,
+  expect: { size: number; mtimeNs: bigint },
+  room: Reservation,
+  tools: Tools,
+): Promise<StageResult> {
+  return tools.staging.stage({
+    claim,
+    source: tools.layout.processing(run.session, run.filename),
+    folder: `${run.session.datePrefix}/${run.session.encodedSession}`,
+    expect,
+    room,
+    signal: run.signal,
+  });
 }
 
 /** Nothing of the file is on the volume: another run is through with it, or somebody took it away. */

@@ -35,12 +35,16 @@ export class RunLog {
     try {
       return await work();
     } finally {
-      const ms = performance.now() - began;
-      this.timings[name] = (this.timings[name] ?? 0) + ms;
-      this.parts.metrics.step(name, ms);
-      this.untold.push(`${new Date().toISOString()} ${name} took ${duration(ms)}`);
-      this.tellSteps();
+      this.took(name, performance.now() - began);
     }
+  }
+
+  /** Adds up the time of a step. */
+  took(name: StepName, ms: number): void {
+    this.timings[name] = (this.timings[name] ?? 0) + ms;
+    this.parts.metrics.step(name, ms);
+    this.untold.push(`${new Date().toISOString()} ${name} took ${duration(ms)}`);
+    this.tellSteps();
   }
 
   /** Adds a line to the job's log, behind those of the steps before it. */

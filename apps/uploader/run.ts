@@ -1,5 +1,5 @@
 import { takenOver, type BlockRule, type Layout, type SessionRef } from '@app/shared/domain';
-import type { Staging, Volume } from '@app/shared/files';
+import { isOver, type Moment, type Staging, type Volume } from '@app/shared/files';
 import type { JobLock, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
 import type { BlobStore } from './blob-store/blob-store.js';
@@ -33,6 +33,8 @@ export interface Run {
   readonly ownedUntil: Moment;
   /** Runs a step and notes how long it took. */
   readonly step: <T>(name: StepName, work: () => Promise<T>) => Promise<T>;
+  /** Notes how long a step took that was done along with another. */
+  readonly took: (name: StepName, ms: number) => void;
   /** Says something of a step in the job's log. */
   readonly note: (line: string) => void;
   /** Bytes of the file that are in the store. */
@@ -55,21 +57,6 @@ export async function requireOwnership({ stillOwned }: Pick<Run, 'stillOwned'>):
  */
 export async function requireOwnershipUnlessNew(run: Pick<Run, 'stillOwned' | 'ownedUntil'>): Promise<void> {
   if (isOver(run.ownedUntil)) await requireOwnership(run);
-}
-
-/** A moment by two clocks: one that never jumps, and one that goes on while the machine sleeps; milliseconds. */
-export interface Moment {
-  readonly steady: number;
-  readonly wall: number;
-}
-
-/** The moment in so many milliseconds. */
-export function momentIn(ms: number): Moment {
-  return { steady: performance.now() + ms, wall: Date.now() + ms };
-}
-
-function isOver({ steady, wall }: Moment): boolean {
-  return performance.now() >= steady || Date.now() >= wall;
 }
 
 /** What the steps work with: the rooms they are handed, and the rules. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { WaitingError, Worker, type Job } from 'bullmq';
 import { blobName, Interrupted, messageOf } from '@app/shared/domain';
+import { momentIn } from '@app/shared/files';
 import {
   holdsLock,
   jobNotes,
@@ -13,7 +14,7 @@ import { sharedSignal } from './blob-store/blob-store.js';
 import { judge } from './judge.js';
 import { moveFile, type Moved } from './move-file.js';
 import { RunLog } from './run-log.js';
-import { momentIn, type Run } from './run.js';
+import type { Run } from './run.js';
 import { inWords, UploadProcessor, type ProcessorParts } from './upload.processor.js';
 
 /**
@@ -141,6 +142,7 @@ export class UploadWorker {
       stillOwned: () => holdsLock(parts.redis, parts.prefix, lock),
       ownedUntil: { steady: asked.steady + begun.lockMs, wall: asked.wall + begun.lockMs },
       step: (name, work) => runLog.step(name, work),
+      took: (name, ms) => runLog.took(name, ms),
       note: (line) => runLog.note(line),
       progress: (bytes, size) => runLog.progress(bytes, size),
     };

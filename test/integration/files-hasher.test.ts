@@ -118,7 +118,14 @@ function random(count: number, most: number): number[] {
 async function stage(staging: Staging, source: string, size: number): Promise<StagedFile> {
   const { signal } = new AbortController();
   const room = await staging.reserve(size, signal);
-  const result = await staging.stage({ source, folder: '20260101/hasher', expect: null, room, signal });
+  const result = await staging.stage({
+    claim: null,
+    source,
+    folder: '20260101/hasher',
+    expect: null,
+    room,
+    signal,
+  });
   assert.equal(result.kind, 'staged');
   room.release();
   return result.file;

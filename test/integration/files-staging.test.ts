@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { StagingError, type BlockRule } from '@app/shared/domain';
-import { Staging, type Reservation, type StagedFile, type StageResult } from '@app/shared/files';
+import { momentIn, Staging, type Reservation, type StagedFile, type StageResult } from '@app/shared/files';
 
 const MIB = 1024 * 1024;
 const SESSION = '20260101/my%20session';
@@ -58,7 +58,15 @@ function roomOf(onWritten: (bytes: number) => void = () => undefined): Reservati
 
 function stage(place: Place, source: string, more: Partial<Parameters<Staging['stage']>[0]> = {}) {
   const { signal } = new AbortController();
-  return place.staging.stage({ source, folder: SESSION, expect: null, room: roomOf(), signal, ...more });
+  return place.staging.stage({
+    claim: null,
+    source,
+    folder: SESSION,
+    expect: null,
+    room: roomOf(),
+    signal,
+    ...more,
+  });
 }
 
 function staged(result: StageResult): StagedFile {
@@ -98,6 +106,30 @@ test('a staged file holds the bytes, the digests and the identity of its source'
     }),
   );
   assert.deepEqual(left(place.root), [], 'its folders go with the last file');
+});
+
+test('a file is claimed on the way, while that is in time and its name is free', async (t) => {
+  const place = placeOf(t);
+  const dropped = place.source('dropped', Buffer.from('new'));
+  const claimed = join(place.folder, 'claimed');
+  const claim = { from: dropped, before: momentIn(60_000) };
+  const late = await stage(place, claimed, { claim: { ...claim, before: momentIn(-1) } });
+  assert.deepEqual(late, { kind: 'unclaimed' });
+  assert.ok(fs.existsSync(dropped), 'a claim that comes too late moves nothing');
+  assert.deepEqual(await stage(place, join(claimed, 'below'), { claim }), { kind: 'unclaimed' });
+
+  const result = await stage(place, claimed, { claim });
+  assert.equal(result.kind, 'staged');
+  assert.ok(result.claimMs !== null && result.claimMs > 0);
+  assert.equal(result.file.bytes?.toString(), 'new');
+  assert.ok(!fs.existsSync(dropped) && fs.existsSync(claimed));
+  await result.file.discard();
+
+  place.source('dropped', Buffer.from('newer'));
+  const first = staged(await stage(place, claimed, { claim }));
+  assert.equal(first.bytes?.toString(), 'new', 'what stands there already is claimed, and never replaced');
+  assert.equal(fs.readFileSync(dropped, 'utf8'), 'newer');
+  await first.discard();
 });
 
 test('without the whole digest, only a single put has one', async (t) => {

@@ -153,11 +153,13 @@ test('renames, removals and folders answer what happened', async (t) => {
   const volume = volumeOf(t);
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
   fs.writeFileSync(from, 'x');
-  assert.equal(await volume.rename(from, to), 'renamed');
-  assert.equal(await volume.rename(from, to), 'missing');
-  assert.equal(await volume.rename(to, join(folder, 'no', 'folder')), 'missing');
+  const aside = await volume.setAside(from, to);
+  assert.deepEqual([aside.renamed, aside.look?.kind, aside.look?.size], [true, 'file', 1]);
+  const again = await volume.setAside(from, to);
+  assert.deepEqual([again.renamed, again.look?.size], [false, 1], 'the look decides, not the answer');
+  assert.deepEqual(await volume.setAside(to, join(folder, 'no', 'folder')), { renamed: false, look: null });
   await volume.makeFolder(join(folder, 'target'));
-  await assert.rejects(volume.rename(to, join(folder, 'target')), isVolumeError('EISDIR', 'rename'));
+  await assert.rejects(volume.setAside(to, join(folder, 'target')), isVolumeError('EISDIR', 'setAside'));
   const deep = join(folder, 'a', 'b');
   await volume.makeFolder(deep);
   await volume.makeFolder(deep);

@@ -8,9 +8,6 @@ export interface Found {
   readonly size: number;
 }
 
-/** Whether the file is now in its session's folder, and whether this run brought it there from the drop folder. */
-export type Claim = { readonly claimed: true; readonly fresh: boolean } | { readonly claimed: false };
-
 /**
  * Looks where the file is. For the first run after the scanner found it the scanner's look is enough, and the rename
  * tells the rest. Otherwise an earlier run may have claimed it: it stands in the session's folder, or there under the
@@ -43,42 +40,42 @@ export function isDropOf(look: FileLook, { ino, size, mtimeNs }: Run['payload'])
  * Brings the file into its session's folder by one atomic rename, never over a file that is there: that one is claimed
  * already. Safe to repeat.
  *
+ * @returns whether it is there now
  * @throws VolumeError; Interrupted where another run has taken the job over
  */
-export async function claim(run: Run, found: Found, tools: Tools): Promise<Claim> {
-  if (found.place === 'processing') return { claimed: true, fresh: false };
+export async function claim(run: Run, found: Found, tools: Tools): Promise<boolean> {
+  if (found.place === 'processing') return true;
   // a run that waited for room, or slept, must not claim a newer file of this name for its own session
   await requireOwnershipUnlessNew(run);
   if (found.place === 'failed') return bringBack(run, tools);
-  if (found.place !== 'incoming') return { claimed: await putLeftOverBack(run, tools), fresh: false };
+  if (found.place !== 'incoming') return putLeftOverBack(run, tools);
   const { layout, volume } = tools;
   const source = layout.incoming(run.filename);
   const target = layout.processing(run.session, run.filename);
   // ENOENT says too little: the folder, the file, or (NFS repeats requests) nothing may be missing
   for (let tries = 0; tries < 3; tries++) {
     const renamed = await volume.renameToFree(source, target);
-    if (renamed !== 'missing') return { claimed: true, fresh: renamed === 'renamed' };
-    if (await volume.lstat(target)) return { claimed: true, fresh: false };
+    if (renamed !== 'missing') return true;
+    if (await volume.lstat(target)) return true;
     if (!(await volume.lstat(source))) break;
     await volume.makeFolder(layout.processingFolder(run.session));
   }
   const failed = await volume.lstat(layout.failed(run.session, run.filename));
-  return failed ? bringBack(run, tools) : { claimed: await putLeftOverBack(run, tools), fresh: false };
+  return failed ? bringBack(run, tools) : putLeftOverBack(run, tools);
 }
 
 /** Moves a quarantined file back to work; its reason goes. */
-async function bringBack(run: Run, tools: Tools): Promise<Claim> {
+async function bringBack(run: Run, tools: Tools): Promise<boolean> {
   const { layout, volume } = tools;
   const target = layout.processing(run.session, run.filename);
   await volume.makeFolder(layout.processingFolder(run.session));
   const renamed = await volume.renameToFree(layout.failed(run.session, run.filename), target);
-  if (renamed === 'taken') return { claimed: true, fresh: false };
+  if (renamed === 'taken') return true;
   // the rename may have happened although it says otherwise
-  if (renamed === 'missing' && !(await volume.lstat(target)))
-    return { claimed: await putLeftOverBack(run, tools), fresh: false };
+  if (renamed === 'missing' && !(await volume.lstat(target))) return putLeftOverBack(run, tools);
   await volume.unlink(layout.reason(run.session, run.filename));
   run.note('brought back from the quarantine');
-  return { claimed: true, fresh: false };
+  return true;
 }
 
 /**

@@ -27,10 +27,8 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
 
   // a run that slept through its lock must not even lift a newer file of this name
   await requireOwnershipUnlessNew(run);
-  const renamed = await volume.rename(source, removing);
-  // ENOENT after a rename that happened is real on NFS, so the look decides, not the answer
-  const look = await volume.lookAnew(removing);
-  if (!look && renamed === 'missing') {
+  const { renamed, look } = await volume.setAside(source, removing);
+  if (!look && !renamed) {
     if (sidecar) await volume.unlink(sidecar);
     throw new SourceVanished(`${run.filename} vanished from ${folder} before its removal`);
   }

@@ -19,9 +19,9 @@ export interface Unsettled {
  * @throws VolumeError
  */
 export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> {
-  const { size, mtimeNs, observation } = run.payload;
-  if (observation === null && size !== null && mtimeNs !== null)
-    return { rests: true, expect: { size, mtimeNs } };
+  const { observation } = run.payload;
+  const expect = restedAs(run);
+  if (expect) return { rests: true, expect };
   const look = await tools.volume.lookAnew(tools.layout.processing(run.session, run.filename));
   if (!look) return 'gone';
   const verdict = decideStability(observation, look, tools.now(), {
@@ -30,6 +30,12 @@ export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> 
   });
   if (verdict.stable) return { rests: true, expect: look };
   return { rests: false, unsettled: unsettled(verdict.why, verdict.observation, tools, verdict.waitMs) };
+}
+
+/** What the scanner's two looks saw; null where there were none, or the file changed since. */
+export function restedAs(run: Run): { size: number; mtimeNs: bigint } | null {
+  const { size, mtimeNs, observation } = run.payload;
+  return observation === null && size !== null && mtimeNs !== null ? { size, mtimeNs } : null;
 }
 
 /** The outcome for a file that was seen to change: it is looked at again once it may have come to rest. */

@@ -61,11 +61,12 @@ async function putWhole(run: Run, staged: StagedFile, tools: Tools): Promise<Upl
   const { store } = tools;
   const md5 = staged.md5;
   if (!md5) throw new StoreError('NoChecksum', 'retry', 'a single put needs the MD5 from staging');
-  const lent = await tools.memory.lend(staged.plan.size, run.signal);
+  const lent = staged.bytes ? null : await tools.memory.lend(staged.plan.size, run.signal);
   try {
-    await staged.read(lent.buffer, 0, staged.plan.size);
+    if (lent) await staged.read(lent.buffer, 0, staged.plan.size);
+    const bytes = lent?.buffer ?? staged.bytes ?? Buffer.alloc(0);
     const put = (condition: WriteCondition) =>
-      store.putWhole(run.blob, lent.buffer, md5, labelsOf(run, staged, tools), condition, run.signal);
+      store.putWhole(run.blob, bytes, md5, labelsOf(run, staged, tools), condition, run.signal);
     let result = await put({ absent: true });
     if (!result.written) {
       const there = await store.properties(run.blob, run.signal);
@@ -81,7 +82,7 @@ async function putWhole(run: Run, staged: StagedFile, tools: Tools): Promise<Upl
     run.progress(staged.plan.size, staged.plan.size);
     return { staged, blocks: [], answeredMd5: result.md5 };
   } finally {
-    lent.release();
+    lent?.release();
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 
@@ -23,4 +23,15 @@ export function makeFolder(path: string): void {
   if (made) return;
   makeFolder(dirname(path));
   unless(['EEXIST'], undefined, () => mkdirSync(path));
+}
+
+/** Renames. @returns `missing` on ENOENT of either side */
+export function rename(from: string, to: string): 'renamed' | 'missing' {
+  return unless(['ENOENT'], 'missing', () => (renameSync(from, to), 'renamed' as const));
+}
+
+/** Renames onto a name that should be free. @returns `taken` where something stands there: then nothing was done */
+export function renameToFree(from: string, to: string): 'renamed' | 'missing' | 'taken' {
+  const there = unless(['ENOENT', 'ENOTDIR'], undefined, () => lstatSync(to, { throwIfNoEntry: false }));
+  return there ? 'taken' : rename(from, to);
 }

@@ -30,8 +30,8 @@ export async function rootsFault(volume: Volume, roots: Roots): Promise<string |
   const [incoming = '', processing = '', failed = ''] = places;
   try {
     await volume.writeText(incoming, 'sluice');
-    await volume.rename(incoming, processing);
-    await volume.rename(processing, failed);
+    await volume.renameToFree(incoming, processing);
+    await volume.renameToFree(processing, failed);
     return null;
   } catch (error) {
     if (!(error instanceof VolumeError)) throw error;

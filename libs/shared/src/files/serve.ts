@@ -68,10 +68,11 @@ export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }
 
-/** An error of the local staging disk inside a thread; all others count as the volume's. */
-export class LocalFault extends Error {
-  override readonly name = 'LocalFault';
+/** An error of one step inside a call; without it an error counts as the volume's and as the call's own. */
+export class StepFault extends Error {
+  override readonly name = 'StepFault';
   constructor(
+    readonly side: Fault['side'],
     readonly operation: string,
     override readonly cause: unknown,
   ) {
@@ -103,9 +104,10 @@ async function answer(call: Served, work: () => unknown): Promise<void> {
 
 /** Tells an error in a form that passes between threads. */
 export function faultOf(error: unknown): Fault {
-  const cause = error instanceof LocalFault ? error.cause : error;
-  const side = error instanceof LocalFault ? 'staging' : 'volume';
-  const operation = error instanceof LocalFault ? { operation: error.operation } : {};
+  const step = error instanceof StepFault ? error : null;
+  const cause = step ? step.cause : error;
+  const side = step?.side ?? 'volume';
+  const operation = step ? { operation: step.operation } : {};
   const code = codeOf(cause);
   return { side, ...operation, code: code ?? 'EUNKNOWN', detail: code === undefined ? messageOf(cause) : '' };
 }

@@ -1,6 +1,4 @@
-import { close, read, unlink } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { close, read } from 'node:fs';
 import { StagingError } from '../domain/errors.js';
 import type { UploadPlan } from '../domain/block-plan.js';
 import type { FileLook } from '../domain/identity.js';
@@ -15,18 +13,25 @@ export class StagedFile {
   readonly md5: Buffer | null;
   /** 16 bytes a block; empty for a single put. */
   readonly blockMd5s: Buffer;
-  private readonly descriptor: number;
+  /** All of its bytes where they are few enough to be kept in memory; null where they must be read. */
+  readonly bytes: Buffer | null;
+  private readonly descriptor: number | null;
   private readonly path: string;
   private reads = 0;
   private onRead: (() => void) | null = null;
   private discarding: Promise<void> | null = null;
 
-  constructor(answer: Extract<StageAnswer, { kind: 'staged' }>) {
+  /** @param unlink removes the file's name from the disk; never throws */
+  constructor(
+    answer: Extract<StageAnswer, { kind: 'staged' }>,
+    private readonly unlink: (path: string) => Promise<void>,
+  ) {
     this.look = answer.look;
     this.plan = answer.plan;
     this.md5 = answer.md5 && Buffer.from(answer.md5);
     this.blockMd5s = Buffer.from(answer.blockMd5s);
-    this.descriptor = answer.descriptor;
+    this.bytes = 'bytes' in answer.content ? Buffer.from(answer.content.bytes.buffer) : null;
+    this.descriptor = 'bytes' in answer.content ? null : answer.content.descriptor;
     this.path = answer.path;
   }
 
@@ -47,9 +52,12 @@ export class StagedFile {
   private readSome(buffer: Buffer, at: number, length: number, position: number): Promise<number> {
     // the descriptor's number may be another file's by now
     if (this.discarding) throw new StagingError('EBADF', 'the staged file was discarded');
+    const { descriptor } = this;
+    if (descriptor === null)
+      return Promise.resolve(this.bytes?.copy(buffer, at, position, position + length) ?? 0);
     this.reads += 1;
     return new Promise((resolve, reject) =>
-      read(this.descriptor, buffer, at, length, position, (error, bytes) => {
+      read(descriptor, buffer, at, length, position, (error, bytes) => {
         this.reads -= 1;
         if (this.reads === 0) this.onRead?.();
         if (!error) return resolve(bytes);
@@ -61,14 +69,8 @@ export class StagedFile {
 
   private async remove(): Promise<void> {
     if (this.reads > 0) await new Promise<void>((resolve) => (this.onRead = resolve));
-    await new Promise<void>((resolve) => close(this.descriptor, () => resolve()));
-    await new Promise<void>((resolve) => unlink(this.path, () => resolve()));
-    try {
-      // the session's folder and the day's go with their last file
-      await rmdir(dirname(this.path));
-      await rmdir(dirname(dirname(this.path)));
-    } catch {
-      // others are in it
-    }
+    const { descriptor } = this;
+    if (descriptor !== null) await new Promise<void>((resolve) => close(descriptor, () => resolve()));
+    await this.unlink(this.path);
   }
 }

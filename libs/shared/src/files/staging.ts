@@ -2,6 +2,8 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf, StagingError, type BlockRule } from '../domain/index.js';
 import { makeFolder } from './folders.js';
+import { Discards } from './discards.js';
+import type { Moment } from './moment.js';
 import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
 import { Hasher, type HashSlot } from './hasher.js';
 import { Reservations, type Reservation } from './reservations.js';
@@ -29,6 +31,8 @@ export interface StagingOptions {
 
 /** One file to stage. */
 export interface StageOrder {
+  /** What is to be renamed to `source` first, while it is not later than `before`; null where that is done. */
+  readonly claim: { readonly from: string; readonly before: Moment } | null;
   readonly source: string;
   /** `<date>/<encoded session>` below the root. */
   readonly folder: string;
@@ -40,7 +44,13 @@ export interface StageOrder {
 
 /** What became of it; anything but `staged` left nothing on the disk. */
 export type StageResult =
-  { readonly kind: 'staged'; readonly file: StagedFile } | Exclude<StageAnswer, { kind: 'staged' }>;
+  | {
+      readonly kind: 'staged';
+      readonly file: StagedFile;
+      /** Milliseconds that the claim took; null without one. */
+      readonly claimMs: number | null;
+    }
+  | Exclude<StageAnswer, { kind: 'staged' }>;
 
 /** How often left-overs of dead processes are looked for, in touches. */
 const SWEEP_EVERY = 6;
@@ -55,6 +65,9 @@ export class Staging {
   private readonly reservations: Reservations;
   private readonly threads: Threads;
   private readonly hasher: Hasher | null;
+  private readonly discards = new Discards((request) =>
+    this.threads.run('discard', `${request.files.length} staged files`, request),
+  );
   private count = 0;
   private timer: NodeJS.Timeout | null = null;
 
@@ -106,8 +119,8 @@ export class Staging {
   }
 
   /**
-   * Copies a file into the folder in one pass, with its digests, and syncs it. The source may hang: that costs a
-   * thread, and the call its deadline.
+   * Copies a file into the folder in one pass, with its digests, and syncs it; where asked to, it claims it first, in the
+   * same call. The source may hang: that costs a thread, and the call its deadline.
    *
    * @throws VolumeError for the source, StagingError for the local disk (`ENOSPC`), Interrupted
    */
@@ -116,6 +129,8 @@ export class Staging {
     const name = join(this.options.root, order.folder, `${this.owner.id}-${++this.count}`);
     const { blockRule, contentMd5 } = this.options;
     const request: StageRequest = {
+      operation: 'stage',
+      claim: order.claim,
       source: order.source,
       part: `${name}.part`,
       target: `${name}.staged`,
@@ -123,21 +138,25 @@ export class Staging {
       contentMd5,
       expect: order.expect,
     };
-    const answer = await this.threads.run<StageAnswer>(
-      'stage',
-      order.source.slice(order.source.lastIndexOf('/') + 1),
-      request,
-      {
+    const subject = order.source.slice(order.source.lastIndexOf('/') + 1);
+    const onProgress = (bytes: number) => void (room.written = bytes);
+    this.discards.expect(request.target);
+    try {
+      const answer = await this.threads.run<StageAnswer>('stage', subject, request, {
         signal: order.signal,
-        onProgress: (bytes: number) => void (room.written = bytes),
-      },
-    );
-    if (answer.kind !== 'staged') {
+        onProgress,
+      });
+      if (answer.kind === 'staged') {
+        room.written = answer.look.size;
+        return { kind: 'staged', file: this.stagedFile(answer), claimMs: answer.claimMs };
+      }
+      this.discards.gone(request.target);
       room.written = 0;
       return answer;
+    } catch (error) {
+      this.discards.gone(request.target);
+      throw error;
     }
-    room.written = answer.look.size;
-    return { kind: 'staged', file: new StagedFile(answer) };
   }
 
   /** Bytes reserved now. */
@@ -166,10 +185,16 @@ export class Staging {
   /** Ends the threads; safe to repeat. @returns whether one still hangs */
   async stop(): Promise<boolean> {
     if (this.timer) clearInterval(this.timer);
+    await this.discards.settled();
     const hangs = await this.threads.stop();
     await this.hasher?.stop();
     this.quietly(() => this.owner.unmark());
     return hangs;
+  }
+
+  private stagedFile(answer: Extract<StageAnswer, { kind: 'staged' }>): StagedFile {
+    const few = 'bytes' in answer.content;
+    return new StagedFile(answer, (path) => (few ? this.discards.soon(path) : this.discards.now(path)));
   }
 
   private equip(): { data: HashSlot | null; takeBack: () => void } {
@@ -187,6 +212,8 @@ export class Staging {
 
   /** A copy that was given up and came through after all. */
   private discardLate(answer: StageAnswer): void {
-    if (answer.kind === 'staged') void new StagedFile(answer).discard();
+    if (answer.kind !== 'staged') return;
+    this.discards.expect(answer.path);
+    void this.stagedFile(answer).discard();
   }
 }

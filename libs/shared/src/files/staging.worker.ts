@@ -11,15 +11,19 @@ import {
 } from '../domain/index.js';
 import { workerData } from 'node:worker_threads';
 import { Digests, type FileDigests } from './digests.js';
-import { makeFolder } from './folders.js';
+import { makeFolder, renameToFree } from './folders.js';
+import { isOver, type Moment } from './moment.js';
 import { PIECE } from './hash-memory.js';
 import type { HashSlot } from './hasher.js';
 import { lookOf } from './look.js';
-import { Cancelled, LocalFault, serve, type Served } from './serve.js';
+import { Cancelled, serve, StepFault, type Served } from './serve.js';
 import { HashingSlot } from './slot-digests.js';
 
 /** One file to stage. */
 export interface StageRequest {
+  readonly operation: 'stage';
+  /** What is to be renamed to `source` first, unless that would happen too late; null where it stands there already. */
+  readonly claim: { readonly from: string; readonly before: Moment } | null;
   readonly source: string;
   /** The path while it is written; renamed to `target` when it is whole and synced. */
   readonly part: string;
@@ -29,7 +33,15 @@ export interface StageRequest {
   readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
 }
 
-/** What a thread answers. */
+/** Staged files that are through; what cannot be removed is left to the sweep. */
+export interface DiscardRequest {
+  readonly operation: 'discard';
+  readonly files: readonly string[];
+  /** Removed if they are empty, one after the other. */
+  readonly folders: readonly string[];
+}
+
+/** What a thread answers to {@link StageRequest}. */
 export type StageAnswer =
   | {
       readonly kind: 'staged';
@@ -37,9 +49,14 @@ export type StageAnswer =
       readonly plan: UploadPlan;
       readonly md5: Uint8Array | null;
       readonly blockMd5s: Uint8Array;
-      readonly descriptor: number;
+      /** The open file, or all of its bytes where they are few: then nothing is open. */
+      readonly content: { readonly descriptor: number } | { readonly bytes: Uint8Array };
       readonly path: string;
+      /** Milliseconds that the claim took; null without one. */
+      readonly claimMs: number | null;
     }
+  /** Nothing was done: the claim came too late, or there was nothing to rename. */
+  | { readonly kind: 'unclaimed' }
   | { readonly kind: 'changed'; readonly look: FileLook; readonly why: string }
   | { readonly kind: 'missing' }
   | { readonly kind: 'not-a-file'; readonly fileKind: FileKind }
@@ -54,14 +71,24 @@ const TELL_EVERY_MS = 200;
  */
 const SYNC_EVERY = 32 * 1024 * 1024;
 const FOLDER_TRIES = 20;
+/** Files of so many bytes are handed over in the answer: nobody has to read them from the disk again. */
+const HANDED_OVER_MAX = 64 * 1024;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
 const hashing = workerData === null ? null : new HashingSlot(workerData as HashSlot);
 const buffers = hashing?.pieces ?? [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
 
 // reads of the source are synchronous on purpose: one that hangs hangs this thread alone
-serve((request: StageRequest, call: Served) => stage(request, call));
+serve((request: StageRequest | DiscardRequest, call: Served) =>
+  request.operation === 'stage' ? stage(request, call) : discardMany(request),
+);
 
 async function stage(request: StageRequest, call: Served): Promise<StageAnswer> {
+  const began = performance.now();
+  if (request.claim) {
+    if (isOver(request.claim.before)) return { kind: 'unclaimed' };
+    if (claim(request.claim.from, request.source) === 'missing') return { kind: 'unclaimed' };
+  }
+  const claimMs = request.claim && performance.now() - began;
   let source: number;
   try {
     source = fs.openSync(request.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -72,13 +99,26 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
     throw error;
   }
   try {
-    return await copy(request, source, call);
+    return await copy(request, source, claimMs, call);
   } finally {
     fs.closeSync(source);
   }
 }
 
-async function copy(request: StageRequest, source: number, call: Served): Promise<StageAnswer> {
+function claim(from: string, to: string): 'renamed' | 'missing' | 'taken' {
+  try {
+    return renameToFree(from, to);
+  } catch (error) {
+    throw new StepFault('volume', 'renameToFree', error);
+  }
+}
+
+async function copy(
+  request: StageRequest,
+  source: number,
+  claimMs: number | null,
+  call: Served,
+): Promise<StageAnswer> {
   const before = lookOf(fs.fstatSync(source, { bigint: true }));
   if (before.kind !== 'file') return { kind: 'not-a-file', fileKind: before.kind };
   const { expect } = request;
@@ -105,7 +145,9 @@ async function copy(request: StageRequest, source: number, call: Served): Promis
     }
     local('fdatasync', () => fs.fdatasyncSync(target));
     local('rename', () => fs.renameSync(request.part, request.target));
-    return { kind: 'staged', look: before, plan, ...digests.end(), descriptor: target, path: request.target };
+    const taken = digests.end();
+    const content = handOver(target, before.size, plan);
+    return { kind: 'staged', look: before, plan, ...taken, content, path: request.target, claimMs };
   } catch (error) {
     discard(target, request.part);
     throw error;
@@ -181,11 +223,22 @@ function writeAll(descriptor: number, piece: Buffer, position: number): Promise<
     const next = (at: number): void => {
       if (at === piece.length) return resolve();
       fs.write(descriptor, piece, at, piece.length - at, position + at, (error, written) =>
-        error ? reject(new LocalFault('write', error)) : next(at + written),
+        error ? reject(new StepFault('staging', 'write', error)) : next(at + written),
       );
     };
     next(0);
   });
+}
+
+/** What the staged bytes are read from: a single piece is still in the buffer it was read into. */
+function handOver(
+  target: number,
+  size: number,
+  plan: UploadPlan,
+): { descriptor: number } | { bytes: Uint8Array } {
+  if (plan.kind !== 'single' || size > HANDED_OVER_MAX) return { descriptor: target };
+  fs.closeSync(target);
+  return { bytes: new Uint8Array(buffers[0]?.subarray(0, size) ?? []) };
 }
 
 function openPart(path: string): number {
@@ -201,6 +254,19 @@ function openPart(path: string): number {
   });
 }
 
+function discardMany({ files, folders }: DiscardRequest): void {
+  for (const path of files) quietly(() => fs.unlinkSync(path));
+  for (const path of folders) quietly(() => fs.rmdirSync(path));
+}
+
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // gone, or in use by others, or the disk fails: whoever stages meets that
+  }
+}
+
 function discard(descriptor: number, path: string): void {
   fs.closeSync(descriptor);
   fs.rmSync(path, { force: true });
@@ -210,7 +276,7 @@ function local<T>(operation: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new LocalFault(operation, error);
+    throw new StepFault('staging', operation, error);
   }
 }
 

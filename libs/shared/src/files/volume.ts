@@ -5,7 +5,7 @@ import { entriesOf, subjectOf, type Entry, type Slice } from './listing.js';
 import type { Fault } from './serve.js';
 import type { CallHooks, FileCall } from './calls.js';
 import { Threads } from './threads.js';
-import type { VolumeRequest } from './volume.worker.js';
+import type { SetAside, VolumeRequest } from './volume.worker.js';
 
 /** How the volume's threads are set up. */
 export interface VolumeOptions {
@@ -107,12 +107,11 @@ export class Volume {
   }
 
   /**
-   * Renames onto a name that only the caller can have made up: it would replace what is there.
-   *
-   * @returns `missing` on ENOENT of either side.
+   * Renames onto a name that only the caller can have made up (it would replace what is there), and looks anew at what
+   * stands there then.
    */
-  rename(from: string, to: string): Promise<'renamed' | 'missing'> {
-    return this.#ask({ operation: 'rename', path: from, to });
+  setAside(from: string, to: string): Promise<SetAside> {
+    return this.#ask({ operation: 'setAside', path: from, to });
   }
 
   /**

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 import type { FileLook } from '../domain/identity.js';
-import { makeFolder, unless } from './folders.js';
+import { makeFolder, rename, renameToFree, unless } from './folders.js';
 import { list } from './listing.js';
 import { lookOf } from './look.js';
 import { faultOf, serve, type Fault, type Served } from './serve.js';
@@ -13,9 +13,16 @@ export type VolumeRequest =
   | { readonly operation: 'lstat' | 'lookAnew' | 'list' | 'unlink' | 'space'; readonly path: string }
   | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
   | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
-  | { readonly operation: 'rename' | 'renameToFree'; readonly path: string; readonly to: string }
+  | { readonly operation: 'setAside' | 'renameToFree'; readonly path: string; readonly to: string }
   | { readonly operation: 'readText'; readonly path: string; readonly maxBytes: number }
   | { readonly operation: 'writeText' | 'createText'; readonly path: string; readonly text: string };
+
+/** What came of setting a file aside; the look decides, since NFS answers ENOENT also after a rename that happened. */
+export interface SetAside {
+  readonly renamed: boolean;
+  /** What stands under the new name. */
+  readonly look: FileLook | null;
+}
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const GONE = ['ENOENT', 'ENOTDIR'];
@@ -32,10 +39,10 @@ serve((request: VolumeRequest, call: Served) => {
       return lookAnew(path);
     case 'list':
       return list(path, call);
-    case 'rename':
-      return rename(path, request.to);
+    case 'setAside':
+      return setAside(path, request.to);
     case 'renameToFree':
-      return lstat(request.to) ? 'taken' : rename(path, request.to);
+      return renameToFree(path, request.to);
     case 'unlink':
       return unless(['ENOENT'], false, () => (fs.unlinkSync(path), true));
     case 'makeFolder':
@@ -53,8 +60,9 @@ serve((request: VolumeRequest, call: Served) => {
   }
 });
 
-function rename(from: string, to: string): 'renamed' | 'missing' {
-  return unless(['ENOENT'], 'missing', () => (fs.renameSync(from, to), 'renamed' as const));
+function setAside(from: string, to: string): SetAside {
+  const renamed = rename(from, to) === 'renamed';
+  return { renamed, look: lookAnew(to) };
 }
 
 function lstat(path: string): FileLook | null {
