@@ -33,6 +33,8 @@ export interface CallHooks {
   /** Takes each slice that the thread sends, in order; the thread waits for it when it is slow. */
   readonly onProgress?: (value: never) => void | Promise<void>;
   readonly signal?: AbortSignal;
+  /** Whether `onCall` hears nothing of it: it is told of the calls within. */
+  readonly quiet?: boolean;
 }
 
 /** One call, from the asking to the end of the thread's work on it. */
@@ -76,7 +78,7 @@ export function timedOut(call: Call, why: string): VolumeError {
 }
 
 /** A thread's fault as the error that the caller gets. */
-export function errorOf(fault: Fault, call: Call): Error {
+export function errorOf(fault: Fault, call: Pick<Call, 'operation' | 'subject'>): Error {
   const operation = fault.operation ?? call.operation;
   const message = `${operation} of ${call.subject} failed: ${fault.code}${fault.detail && `, ${fault.detail}`}`;
   return fault.side === 'staging'

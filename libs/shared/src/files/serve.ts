@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { codeOf, messageOf } from '../domain/errors.js';
+import { isOver, type Moment } from './moment.js';
 
 /** What the pool tells a thread. */
 export type ToThread =
@@ -26,6 +27,18 @@ export type FromThread =
   | { readonly kind: 'failed'; readonly id: number; readonly fault: Fault }
   | { readonly kind: 'cancelled'; readonly id: number };
 
+/** Short calls that are made one after the other, none of them after `before`. */
+export interface SeveralRequest {
+  readonly operation: 'several';
+  readonly requests: readonly unknown[];
+  readonly before: Moment;
+}
+
+/** What each of several calls came to, in their order. */
+export type SeveralAnswers = readonly ({ readonly value: unknown } | { readonly fault: Fault })[];
+
+/** Several calls tell a sign of life after so many milliseconds. */
+const ALIVE_EVERY_MS = 200;
 /** How many slices may be on their way before a thread waits for the main thread to take one. */
 const SLICES_AHEAD = 8;
 
@@ -89,8 +102,34 @@ export function serve(handle: (request: never, call: Served) => unknown): void {
       return;
     }
     const call = (current = new Served(message.id));
-    void answer(call, () => handle(message.request as never, call));
+    const request = message.request as { operation: string };
+    void answer(call, () =>
+      request.operation === 'several'
+        ? serveSeveral(request as SeveralRequest, handle, call)
+        : handle(request as never, call),
+    );
   });
+}
+
+async function serveSeveral(
+  { requests, before }: SeveralRequest,
+  handle: (request: never, call: Served) => unknown,
+  call: Served,
+): Promise<SeveralAnswers> {
+  const answers: ({ value: unknown } | { fault: Fault })[] = [];
+  let told = performance.now();
+  for (const request of requests) {
+    try {
+      if (isOver(before)) throw Object.assign(new Error('not begun in time'), { code: 'ETIMEDOUT' });
+      answers.push({ value: await handle(request as never, call) });
+    } catch (error) {
+      answers.push({ fault: faultOf(error) });
+    }
+    if (performance.now() - told < ALIVE_EVERY_MS) continue;
+    told = performance.now();
+    call.progress(null);
+  }
+  return answers;
 }
 
 async function answer(call: Served, work: () => unknown): Promise<void> {

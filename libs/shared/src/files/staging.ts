@@ -6,6 +6,8 @@ import { Discards } from './discards.js';
 import type { Moment } from './moment.js';
 import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
 import { Hasher, type HashSlot } from './hasher.js';
+import { Gather } from './gather.js';
+import type { SeveralAnswers } from './serve.js';
 import { Reservations, type Reservation } from './reservations.js';
 import { StagedFile } from './staged-file.js';
 import type { StageAnswer, StageRequest } from './staging.worker.js';
@@ -56,6 +58,10 @@ export type StageResult =
 const SWEEP_EVERY = 6;
 /** Files that are copied at once by default: as many as are hashed side by side. */
 const THREADS = 4;
+/** Files of so many bytes are small: one read, one write, and their bytes are kept in memory. */
+const SMALL_MAX = 64 * 1024;
+/** Small files that one thread stages in one go at most: each is synced, and others sync beside it. */
+const SMALL_TOGETHER = 4;
 /** Copies that may hang on the volume besides those that work. */
 const MAX_HUNG = 4;
 
@@ -64,6 +70,7 @@ export class Staging {
   private readonly owner: StagingOwner;
   private readonly reservations: Reservations;
   private readonly threads: Threads;
+  private readonly gather: Gather;
   private readonly hasher: Hasher | null;
   private readonly discards = new Discards((request) =>
     this.threads.run('discard', `${request.files.length} staged files`, request),
@@ -83,8 +90,9 @@ export class Staging {
       maxHung: MAX_HUNG,
       ...(options.onCall && { onCall: options.onCall }),
       equip: () => this.equip(),
-      onLate: (answer) => this.discardLate(answer as StageAnswer),
+      onLate: (answer) => this.discardLate(answer as StageAnswer | SeveralAnswers | undefined),
     });
+    this.gather = new Gather(this.threads, SMALL_TOGETHER);
   }
 
   /**
@@ -136,16 +144,18 @@ export class Staging {
       target: `${name}.staged`,
       blockRule,
       contentMd5,
+      handOverMax: SMALL_MAX,
       expect: order.expect,
     };
     const subject = order.source.slice(order.source.lastIndexOf('/') + 1);
     const onProgress = (bytes: number) => void (room.written = bytes);
     this.discards.expect(request.target);
     try {
-      const answer = await this.threads.run<StageAnswer>('stage', subject, request, {
-        signal: order.signal,
-        onProgress,
-      });
+      const { signal } = order;
+      const isShort = order.expect !== null && order.expect.size <= SMALL_MAX;
+      const answer = isShort
+        ? await this.gather.run<StageAnswer>('stage', subject, request, signal)
+        : await this.threads.run<StageAnswer>('stage', subject, request, { signal, onProgress });
       if (answer.kind === 'staged') {
         room.written = answer.look.size;
         return { kind: 'staged', file: this.stagedFile(answer), claimMs: answer.claimMs };
@@ -211,7 +221,12 @@ export class Staging {
   }
 
   /** A copy that was given up and came through after all. */
-  private discardLate(answer: StageAnswer): void {
+  private discardLate(answer: StageAnswer | SeveralAnswers | undefined): void {
+    if (!answer) return;
+    if (!('kind' in answer)) {
+      for (const each of answer) if ('value' in each) this.discardLate(each.value as StageAnswer);
+      return;
+    }
     if (answer.kind !== 'staged') return;
     this.discards.expect(answer.path);
     void this.stagedFile(answer).discard();

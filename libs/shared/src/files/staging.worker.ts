@@ -30,6 +30,8 @@ export interface StageRequest {
   readonly target: string;
   readonly blockRule: BlockRule;
   readonly contentMd5: boolean;
+  /** Files of so many bytes are handed over in the answer: nobody has to read them from the disk again. */
+  readonly handOverMax: number;
   readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
 }
 
@@ -71,8 +73,6 @@ const TELL_EVERY_MS = 200;
  */
 const SYNC_EVERY = 32 * 1024 * 1024;
 const FOLDER_TRIES = 20;
-/** Files of so many bytes are handed over in the answer: nobody has to read them from the disk again. */
-const HANDED_OVER_MAX = 64 * 1024;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
 const hashing = workerData === null ? null : new HashingSlot(workerData as HashSlot);
 const buffers = hashing?.pieces ?? [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
@@ -146,7 +146,8 @@ async function copy(
     local('fdatasync', () => fs.fdatasyncSync(target));
     local('rename', () => fs.renameSync(request.part, request.target));
     const taken = digests.end();
-    const content = handOver(target, before.size, plan);
+    const few = plan.kind === 'single' && before.size <= request.handOverMax;
+    const content = few ? handOver(target, before.size) : { descriptor: target };
     return { kind: 'staged', look: before, plan, ...taken, content, path: request.target, claimMs };
   } catch (error) {
     discard(target, request.part);
@@ -230,13 +231,8 @@ function writeAll(descriptor: number, piece: Buffer, position: number): Promise<
   });
 }
 
-/** What the staged bytes are read from: a single piece is still in the buffer it was read into. */
-function handOver(
-  target: number,
-  size: number,
-  plan: UploadPlan,
-): { descriptor: number } | { bytes: Uint8Array } {
-  if (plan.kind !== 'single' || size > HANDED_OVER_MAX) return { descriptor: target };
+/** A file of one piece is still in the buffer that it was read into. */
+function handOver(target: number, size: number): { bytes: Uint8Array } {
   fs.closeSync(target);
   return { bytes: new Uint8Array(buffers[0]?.subarray(0, size) ?? []) };
 }

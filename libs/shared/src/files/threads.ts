@@ -59,7 +59,7 @@ export class Threads {
         call.settled = true;
         hooks.signal?.removeEventListener('abort', onAbort);
         const code = error && (codeOf(error) ?? error.name);
-        this.options.onCall?.({ operation, ms: performance.now() - began, error: code });
+        if (!hooks.quiet) this.options.onCall?.({ operation, ms: performance.now() - began, error: code });
         if (error) reject(error);
         else resolve(value as Value);
       };

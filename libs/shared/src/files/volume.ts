@@ -4,8 +4,12 @@ import type { FileLook } from '../domain/identity.js';
 import { entriesOf, subjectOf, type Entry, type Slice } from './listing.js';
 import type { Fault } from './serve.js';
 import type { CallHooks, FileCall } from './calls.js';
+import { Gather } from './gather.js';
 import { Threads } from './threads.js';
 import type { SetAside, VolumeRequest } from './volume.worker.js';
+
+/** Short calls that one message brings to a thread at most. */
+const SHORT_TOGETHER = 16;
 
 /** How the volume's threads are set up. */
 export interface VolumeOptions {
@@ -38,6 +42,7 @@ export interface Space {
  */
 export class Volume {
   readonly #threads: Threads;
+  readonly #gather: Gather;
 
   constructor(options: VolumeOptions = {}) {
     this.#threads = new Threads({
@@ -47,6 +52,7 @@ export class Volume {
       maxHung: options.maxHung ?? 8,
       ...(options.onCall && { onCall: options.onCall }),
     });
+    this.#gather = new Gather(this.#threads, SHORT_TOGETHER);
   }
 
   /** Calls asked for and not yet answered. */
@@ -111,7 +117,7 @@ export class Volume {
    * stands there then.
    */
   setAside(from: string, to: string): Promise<SetAside> {
-    return this.#ask({ operation: 'setAside', path: from, to });
+    return this.#askSoon({ operation: 'setAside', path: from, to });
   }
 
   /**
@@ -126,7 +132,7 @@ export class Volume {
 
   /** Removes a file's name. @returns false where there was none. */
   unlink(path: string): Promise<boolean> {
-    return this.#ask({ operation: 'unlink', path });
+    return this.#askSoon({ operation: 'unlink', path });
   }
 
   /** Makes a folder and those above it; fine where it is there. */
@@ -157,6 +163,10 @@ export class Volume {
   /** The room on the file system of a path. */
   space(path: string): Promise<Space> {
     return this.#ask({ operation: 'space', path });
+  }
+
+  #askSoon<Value>(request: VolumeRequest): Promise<Value> {
+    return this.#gather.run(request.operation, subjectOf(request.path), request);
   }
 
   #ask<Value>(request: VolumeRequest, hooks: CallHooks = {}): Promise<Value> {
