@@ -23,7 +23,31 @@ export function connectForRequests(url: string, onError: OnRedisError): Redis {
 /** A connection for work that waits: commands are kept until Redis is back. Reconnects by itself. */
 export function connectForWork(url: string, onError: OnRedisError): Redis {
   // BullMQ's workers require null: https://docs.bullmq.io/bull-101/connections
-  return connect(url, onError, { maxRetriesPerRequest: null });
+  const redis = connect(url, onError, { maxRetriesPerRequest: null });
+  writeTogether(redis);
+  return redis;
+}
+
+/**
+ * Lets all commands of one turn of the event loop leave in one write: each write is a system call, here and at Redis.
+ * Their order stays. (ioredis' own way, `enableAutoPipelining`, costs more than it saves with scripts.)
+ */
+function writeTogether(redis: Redis): void {
+  const send = redis.sendCommand.bind(redis);
+  let corked: Redis['stream'] | null = null;
+  redis.sendCommand = (command, stream) => {
+    // there is none before the first connection
+    const socket = redis.stream as Redis['stream'] | undefined;
+    if (socket && socket !== corked) {
+      corked = socket;
+      socket.cork();
+      setImmediate(() => {
+        if (corked === socket) corked = null;
+        socket.uncork();
+      });
+    }
+    return send(command, stream);
+  };
 }
 
 function connect(url: string, onError: OnRedisError, options: RedisOptions): Redis {
