@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { StepName } from './run.js';
+import { STEPS, type StepName } from './run.js';
 
 const STEP_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800];
 
@@ -7,7 +7,7 @@ const STEP_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800];
 export class UploaderMetrics {
   private readonly files;
   private readonly bytes;
-  private readonly steps;
+  private readonly steps: Readonly<Record<StepName, Histogram.Internal<'step'>>>;
   private readonly retries;
   private readonly outages;
 
@@ -32,13 +32,15 @@ export class UploaderMetrics {
       help: 'Bytes of files that are done.',
       registers,
     });
-    this.steps = new Histogram({
+    const steps = new Histogram({
       name: 'sluice_step_duration_seconds',
       help: 'Duration of a step of the pipeline.',
       labelNames: ['step'],
       buckets: STEP_BUCKETS,
       registers,
     });
+    // looked up once: each file has six steps
+    this.steps = Object.fromEntries(STEPS.map((step) => [step, steps.labels({ step })])) as typeof this.steps;
     this.retries = new Counter({
       name: 'sluice_retries_total',
       help: 'Attempts that failed and are repeated.',
@@ -81,7 +83,7 @@ export class UploaderMetrics {
 
   /** Notes the duration of a step, in milliseconds. */
   step(step: StepName, ms: number): void {
-    this.steps.observe({ step }, ms / 1000);
+    this.steps[step].observe(ms / 1000);
   }
 
   /** Notes a file that is done. */

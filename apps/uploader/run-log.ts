@@ -15,8 +15,8 @@ const SHORT_MS = 1000;
 export class RunLog {
   private readonly began = Date.now();
   private readonly timings: Partial<Record<StepName, number>> = {};
-  /** Lines of steps that are not told yet. */
-  private untold: string[] = [];
+  /** Lines that are not told yet. */
+  private untold: { at: number; line: string }[] = [];
   private toldAt = 0;
   private sent = 0;
   private first = true;
@@ -43,13 +43,13 @@ export class RunLog {
   took(name: StepName, ms: number): void {
     this.timings[name] = (this.timings[name] ?? 0) + ms;
     this.parts.metrics.step(name, ms);
-    this.untold.push(`${new Date().toISOString()} ${name} took ${duration(ms)}`);
+    this.say(`${name} took ${duration(ms)}`);
     this.tellSteps();
   }
 
   /** Adds a line to the job's log, behind those of the steps before it. */
   note(line: string): void {
-    this.untold.push(`${new Date().toISOString()} ${line}`);
+    this.say(line);
     this.tellSteps('now');
   }
 
@@ -78,7 +78,7 @@ export class RunLog {
     this.log.info({ size: facts.size, md5: facts.md5, blob: facts.blobUrl, ms, ...timings }, 'file done');
     // the last line sums up those of a short run
     if (ms < SHORT_MS) this.untold = [];
-    this.untold.push(`${new Date().toISOString()} done in ${duration(ms)} (${steps.join(', ')})`);
+    this.say(`done in ${duration(ms)} (${steps.join(', ')})`);
     this.tell(progressOf(facts.size, facts.size));
   }
 
@@ -109,8 +109,12 @@ export class RunLog {
     this.log.error({ code }, `quarantined: ${why}`);
     const { size } = this.payload;
     // a file that is brought back has no size in its job's data, and the size of before in its progress
-    this.untold.push(`${new Date().toISOString()} quarantined: ${why}`);
+    this.say(`quarantined: ${why}`);
     this.tell(size === null ? null : progressOf(Math.min(this.sent, size), size));
+  }
+
+  private say(line: string): void {
+    this.untold.push({ at: Date.now(), line });
   }
 
   private tellSteps(when: 'now' | 'if long' = 'if long'): void {
@@ -122,7 +126,7 @@ export class RunLog {
    * the one that completes the job.
    */
   private tell(progress: object | null): void {
-    const lines = this.untold;
+    const lines = this.untold.map(({ at, line }) => `${new Date(at).toISOString()} ${line}`);
     this.untold = [];
     this.parts
       .notes(this.id, progress, lines)

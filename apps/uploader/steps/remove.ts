@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Interrupted, removedFileName, removingName, sameFile } from '@app/shared/domain';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 import { changed, type Unsettled } from './settle.js';
@@ -18,8 +17,8 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
   const { layout, volume } = tools;
   const folder = layout.processingFolder(run.session);
   const source = layout.processing(run.session, run.filename);
-  // 32 random bits make the name this run's own, so nothing can stand there
-  const token = randomBytes(4).toString('hex');
+  // the run's id makes the name its own, so nothing can stand there
+  const token = run.id.slice(0, 8);
   const name = removingName(run.filename, token);
   const removing = `${folder}/${name}`;
   const sidecar = removedFileName(name) === run.filename ? null : `${folder}/.sluice-name-${token}`;

@@ -96,7 +96,7 @@ export class Volume {
    * @returns null where there is none.
    */
   lookAnew(path: string): Promise<FileLook | null> {
-    return this.#ask({ operation: 'lookAnew', path });
+    return this.#askSoon({ operation: 'lookAnew', path });
   }
 
   /**

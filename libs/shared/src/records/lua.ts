@@ -18,7 +18,14 @@ import { bindScript, type Script } from '../redis/index.js';
  */
 const PRELUDE = `
 local P = KEYS[1]
-local function now() local t = redis.call('TIME') return string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)) end
+local at
+local function now()
+  if not at then
+    local t = redis.call('TIME')
+    at = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+  end
+  return at
+end
 local function skey(s) return P .. ':session:' .. s end
 local function fkey(id) return P .. ':file:' .. id end
 local function index(id, s, from, to)
@@ -42,9 +49,8 @@ end
 local function say(event) redis.call('PUBLISH', P .. ':events', cjson.encode(event)) end
 local function open_session(s, name)
   if redis.call('EXISTS', skey(s)) == 0 then
-    local at = now()
-    redis.call('HSET', skey(s), 'name', name, 'started_at', at, 'bytes_total', 0, 'bytes_done', 0)
-    redis.call('ZADD', P .. ':sessions', at, s)
+    redis.call('HSET', skey(s), 'name', name, 'started_at', now(), 'bytes_total', 0, 'bytes_done', 0)
+    redis.call('ZADD', P .. ':sessions', now(), s)
   end
 end
 local function review(s)
