@@ -45,7 +45,8 @@ export class Gather {
       };
       if (signal?.aborted) return stopped();
       signal?.addEventListener('abort', stopped, { once: true });
-      if (this.#waiting.length === 0) setImmediate(() => this.#flush());
+      // not this turn's end but the next one's: under load it brings as many again, and without load it comes at once
+      if (this.#waiting.length === 0) setImmediate(() => setImmediate(() => this.#flush()));
       this.#waiting.push(asked);
     });
   }

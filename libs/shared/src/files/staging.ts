@@ -73,7 +73,7 @@ export class Staging {
   private readonly gather: Gather;
   private readonly hasher: Hasher | null;
   private readonly discards = new Discards((request) =>
-    this.threads.run('discard', `${request.files.length} staged files`, request),
+    this.gather.run('discard', `${request.files.length} staged files`, request),
   );
   private count = 0;
   private timer: NodeJS.Timeout | null = null;
