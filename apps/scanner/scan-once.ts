@@ -9,8 +9,8 @@ import type { ScanMemory } from './scan-memory.js';
 import { Smallest } from './smallest.js';
 import { newestMs, take, type Taken, type Taker } from './take.js';
 
-/** Files looked at while no session is active, so that people see why they wait. */
-const WINDOW_WHILE_STOPPED = 100;
+/** Files looked at while no session is active: people see why they wait, and one that starts finds them at rest already. */
+const WINDOW_WHILE_STOPPED = 1_000;
 const NO_SESSION = 'settling: no session is active; start one with POST /v1/watch/start';
 
 /** What one scan did. */

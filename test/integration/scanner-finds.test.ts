@@ -150,6 +150,19 @@ test('the smallest names go first, as many as the queue has room for, and a full
   assert.deepEqual(await alone.waiting(), names.slice(3, 6));
 });
 
+test('a session that starts takes files at once that came to rest before', async (t) => {
+  const alone = await ScannerAlone.make(t, { APP_POLL_INTERVAL_S: '3', APP_MAX_QUEUE_SIZE: '500' });
+  mkdirSync(alone.incoming, { recursive: true });
+  for (let i = 0; i < 300; i++) alone.put(join(alone.incoming, `file-${i}`));
+  const app = await alone.start();
+  const scans = () => alone.metric(app, 'sluice_scan_duration_seconds_count');
+  await until('they were looked at twice', async () => (await scans()) >= 2);
+  const before = await scans();
+  await alone.startSession();
+  await until('all are enqueued', async () => (await alone.waiting()).length === 300);
+  assert.ok((await scans()) - before <= 1, 'by the scan that the start brought');
+});
+
 test('files that settle do not keep the others from being taken', async (t) => {
   const alone = await ScannerAlone.make(t, { APP_MAX_QUEUE_SIZE: '2', APP_MIN_FILE_AGE_S: '2' });
   const app = await alone.start();
