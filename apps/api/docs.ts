@@ -1,9 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { describeProbes } from './probe-docs.js';
 import { VERSION } from '@app/shared/runtime';
-
-/** Paths that need no token. */
-const OPEN = ['/healthz', '/readyz', '/metrics'];
 
 const DESCRIPTION = `Moves large files from an NFS drop folder into Azure Blob Storage and never loses one.
 
@@ -44,10 +42,7 @@ export function serveDocs(app: INestApplication): void {
         const success = operation?.responses['200'];
         if (success && 'description' in success) success.description ||= 'OK';
       }
-    for (const path of OPEN) {
-      const operation = document.paths[path]?.get;
-      if (operation) operation.security = [];
-    }
+    describeProbes(document);
     return document;
   };
   SwaggerModule.setup('docs', app, make, { jsonDocumentUrl: 'docs-json', customSiteTitle: 'Sluice API' });
