@@ -41,7 +41,7 @@ async function main(): Promise<void> {
         }),
       );
       const session = await stack.prepare(stock);
-      ours?.push(await counted(mount, files, () => stack.measure(session, files)));
+      ours?.push(await counted(mount, files, () => stack.measure(session, stock)));
     }
     await stack.end();
     stock.end();

@@ -42,6 +42,8 @@ export interface App {
 }
 
 let made = 0;
+/** Sessions so far. A name comes once in a process: a store that holds a file already is not sent it again. */
+let turns = 0;
 
 /** The real three apps with a Redis of their own, ready to move files into a sink. */
 export class Stack {
@@ -49,7 +51,6 @@ export class Stack {
   private readonly folder = join(WORK, `stack-${process.pid}-${++made}`);
   private client!: Redis;
   private redis!: TestRedis;
-  private turns = 0;
 
   private constructor(private readonly options: StackOptions) {}
 
@@ -93,23 +94,26 @@ export class Stack {
   /** Drops all files of a stock, lets them come to rest, starts a session, and measures until all are gone. */
   async turn(stock: Stock): Promise<Turn> {
     const name = await this.prepare(stock);
-    return this.measure(name, stock.count);
+    return this.measure(name, stock);
   }
 
   /** Drops all files of a stock and lets them come to rest. @returns a name for their session */
   async prepare(stock: Stock): Promise<string> {
-    const name = `turn-${++this.turns}`;
+    const name = `turn-${++turns}`;
     stock.drop(this.incoming, name);
     await pause(REST_MS);
     return name;
   }
 
   /**
-   * Starts a session and measures until so many files are processed and nothing is left in the drop folder and in
+   * Starts a session and measures until a stock's files are processed and nothing is left in the drop folder and in
    * staging. The files stand in the drop folder already.
+   *
+   * @throws Error where the store was not sent all of their bytes
    */
-  async measure(session: string, files: number): Promise<Turn> {
+  async measure(session: string, stock: Stock): Promise<Turn> {
     const done = await this.processed();
+    const sent = (await this.options.sink.stats()).bytes;
     const uploaders = this.apps.filter((app) => app.role === 'uploader');
     for (const app of uploaders) resetPeak(app.pid);
     const status = this.watchStatus();
@@ -117,7 +121,7 @@ export class Stack {
     const began = performance.now();
     await this.api('/v1/watch/start', { session_name: session });
     const deadline = began + LIMIT_MS;
-    while ((await this.processed()) < done + files || !this.isEmpty()) {
+    while ((await this.processed()) < done + stock.count || !this.isEmpty()) {
       if (performance.now() > deadline)
         throw new Error(`not done: ${JSON.stringify(await this.api('/v1/status'))}`);
       await pause(5);
@@ -126,6 +130,8 @@ export class Stack {
     const after = await this.spent();
     const statusMs = await status.end();
     await this.api('/v1/watch/stop', {});
+    const got = (await this.options.sink.stats()).bytes - sent;
+    if (got < stock.count * stock.bytes) throw new Error(`the store was sent only ${got} bytes`);
     return {
       wallS,
       cpuS: after.cpuS - before.cpuS,
