@@ -133,13 +133,8 @@ export class FilesController {
   private async waiting(state: FileState | null, after: string | null, limit: number): Promise<FileView[]> {
     if (state !== null && (RECORD_STATES as readonly string[]).includes(state)) return [];
     const now = Date.now();
-    return [...(await this.parts.gate.ask(() => this.parts.incoming.entries()))]
-      .filter(
-        ([name, entry]) => (state === null || entry.state === state) && (after === null || name > after),
-      )
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .slice(0, limit)
-      .map(([name, entry]) => incomingView(name, entry, now));
+    const page = await this.parts.gate.ask(() => this.parts.incoming.page(state, after, limit));
+    return page.map(([name, entry]) => incomingView(name, entry, now));
   }
 }
 

@@ -65,9 +65,23 @@ export class Incoming {
     return text === null ? null : (JSON.parse(text) as IncomingEntry);
   }
 
-  /** All entries by name, unordered; as many as the scanner examines, never the whole folder. */
-  async entries(): Promise<Map<string, IncomingEntry>> {
+  /**
+   * Entries in a state (null: in any) by name, those after a name (null: from the first), at most `limit`. Reads as many
+   * as the scanner examines, never the whole folder.
+   */
+  async page(
+    state: string | null,
+    after: string | null,
+    limit: number,
+  ): Promise<(readonly [string, IncomingEntry])[]> {
     const hash = await this.redis.hgetall(`${this.prefix}:incoming-entries`);
-    return new Map(Object.entries(hash).map(([name, text]) => [name, JSON.parse(text) as IncomingEntry]));
+    const names = Object.keys(hash).filter((name) => after === null || name > after);
+    const page: (readonly [string, IncomingEntry])[] = [];
+    for (const name of names.sort()) {
+      if (page.length === limit) break;
+      const entry = JSON.parse(hash[name] ?? '') as IncomingEntry;
+      if (state === null || entry.state === state) page.push([name, entry]);
+    }
+    return page;
   }
 }
