@@ -43,6 +43,8 @@ export async function putLeftOversBack(
   for (const folder of folders) {
     for (const entry of folder.leftOvers) {
       const path = `${folder.path}/${entry}`;
+      // what is no file was never made by Sluice
+      if ((await parts.volume.lstat(path))?.kind !== 'file') continue;
       const note = `${SIDE_NOTE}${entry.slice(REMOVING.length, REMOVING.length + TOKEN)}`;
       const noted = folder.others.includes(note) ? await readNote(parts, `${folder.path}/${note}`) : null;
       const name = noted ?? removedFileName(entry) ?? null;

@@ -161,6 +161,36 @@ test('short-lived files of dead processes are swept, young ones stay', async (t)
   for (const place of places) assert.ok(existsSync(join(place, '.sluice-tmp-1-young')));
 });
 
+test('odd entries under names of our own stop nothing, and stay', async (t) => {
+  const alone = await ScannerAlone.make(t);
+  const failed = join(alone.failed, KEY);
+  const folders = [
+    join(failed, reasonFileName('a.bin')),
+    join(failed, reasonFileName('gone.bin')),
+    join(alone.processing, KEY, '.sluice-name-00000000'),
+    join(alone.processing, KEY, '.sluice-removing-00000000.x.bin'),
+    join(alone.incoming, '.sluice-probe-0'),
+    join(alone.processing, '.sluice-tmp-0'),
+  ];
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true });
+    utimesSync(folder, 1_700_000_000, 1_700_000_000);
+  }
+  for (const name of ['a.bin', 'b.bin']) alone.put(join(failed, name));
+  alone.put(join(failed, reasonFileName('b.bin')), `{"message": "${'x'.repeat(100_000)}"}`);
+  alone.put(join(alone.processing, KEY, 'claimed.bin'));
+  await alone.startSession();
+  alone.put(join(alone.incoming, 'good.bin'));
+  const app = await alone.start();
+  await app.ready();
+  for (const name of ['a.bin', 'b.bin'])
+    assert.equal((await alone.jobOf(name)).data.quarantined?.message, 'no reason is recorded');
+  await alone.jobOf('claimed.bin');
+  await alone.jobOf('good.bin');
+  await alone.recoveries(app);
+  for (const folder of folders) assert.ok(existsSync(folder), folder);
+});
+
 test('empty folders of finished sessions go, those of the active session stay', async (t) => {
   const alone = await ScannerAlone.make(t);
   const session = await alone.startSession();
