@@ -44,6 +44,14 @@ export class App extends Child {
     return this;
   }
 
+  /** @throws Error where it printed a secret of its settings */
+  keptSecrets(): void {
+    const printed = this.stdout + this.stderr;
+    for (const [name, value] of Object.entries(this.env))
+      if (/(?:KEY|TOKEN|CONNECTION_STRING)$/.test(name) && value !== '' && printed.includes(value))
+        throw new Error(`the ${this.role} printed the value of ${name}`);
+  }
+
   /** The status of a probe. */
   async probe(path: '/healthz' | '/readyz'): Promise<number> {
     return (await fetch(`http://127.0.0.1:${this.port}${path}`)).status;
@@ -252,5 +260,6 @@ export class World {
     await Promise.all([this.proxy?.end(), this.redisProxy?.end()]);
     await Promise.all([this.redis?.end(), this.azurite?.end()]);
     rmSync(this.folder, { recursive: true, force: true });
+    for (const app of this.apps) app.keptSecrets();
   }
 }
