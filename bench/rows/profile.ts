@@ -16,7 +16,9 @@ interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-const SHOWN = 14;
+const SHOWN = 10;
+/** A thread in one of these does nothing; the last two wait for another thread's bell in shared memory. */
+const IDLE = /^\((?:idle|root)\)$|^(?:rang|settled) \(libs\/shared\/src\/files\/hash-memory/;
 
 /** Where an uploader's time goes: its threads' profiles, taken by Node itself, for large and for small files. */
 export const profile: Subcommand = async ({ small }: Run) => {
@@ -64,7 +66,7 @@ function read(path: string): { busyMs: number; top: string[] } {
     const name = names.get(id) ?? '';
     spent.set(name, (spent.get(name) ?? 0) + (timeDeltas[i] ?? 0) / 1000);
   }
-  for (const idle of ['(idle)', '(root)']) spent.delete(idle);
+  for (const name of spent.keys()) if (IDLE.test(name)) spent.delete(name);
   const busyMs = [...spent.values()].reduce((sum, ms) => sum + ms, 0);
   const top = [...spent].sort(([, a], [, b]) => b - a).slice(0, SHOWN);
   return { busyMs, top: top.map(([name, ms]) => `${name} ${((100 * ms) / busyMs).toFixed(1)} %`) };

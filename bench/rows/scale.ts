@@ -13,7 +13,7 @@ const NARROW = { APP_WORKER_CONCURRENCY: '1', APP_AZURE_MAX_CONCURRENCY: '1', AP
 
 /** One, two and four uploaders, each held back by the same limit of a connection. */
 export const scale: Subcommand = async ({ rounds, small }: Run) => {
-  const [files, fileBytes] = small ? [8, 8 * 2 ** 20] : [24, 32 * 2 ** 20];
+  const [files, fileBytes] = small ? [8, 8 * 2 ** 20] : [48, 32 * 2 ** 20];
   const stock = new Stock(files, fileBytes);
   const sink = await Sink.start(0, RATE);
   const stacks: Stack[] = [];
