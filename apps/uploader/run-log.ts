@@ -17,7 +17,10 @@ export class RunLog {
   private readonly timings: Partial<Record<StepName, number>> = {};
   /** Lines that are not told yet. */
   private untold: { at: number; line: string }[] = [];
-  private toldAt = 0;
+  /** Progress that is not told yet. */
+  private reached: { bytes: number; size: number } | null = null;
+  private progressAt = 0;
+  private timer: NodeJS.Timeout | null = null;
   private sent = 0;
   private first = true;
 
@@ -44,13 +47,13 @@ export class RunLog {
     this.timings[name] = (this.timings[name] ?? 0) + ms;
     this.parts.metrics.step(name, ms);
     this.say(`${name} took ${duration(ms)}`);
-    this.tellSteps();
+    this.tellIn(this.began + SHORT_MS - Date.now());
   }
 
   /** Adds a line to the job's log, behind those of the steps before it. */
   note(line: string): void {
     this.say(line);
-    this.tellSteps('now');
+    this.tell(null);
   }
 
   /** Tells how many bytes are in the store. */
@@ -59,12 +62,8 @@ export class RunLog {
     if (!this.first || size === bytes) this.parts.hands.countBytes(this.payload.session, bytes - this.sent);
     this.first = false;
     this.sent = bytes;
-    if (Date.now() - this.toldAt < PROGRESS_EVERY_MS || bytes === size) return;
-    this.toldAt = Date.now();
-    this.tell(progressOf(bytes, size));
-    void this.parts.moves
-      .progress(this.payload.session, this.payload.filename, bytes)
-      .catch((error: unknown) => this.log.debug(`progress: ${messageOf(error)}`));
+    this.reached = bytes === size ? null : { bytes, size };
+    if (this.reached) this.tellIn(this.progressAt + PROGRESS_EVERY_MS - Date.now());
   }
 
   /** Ends a run that moved its file: one line for people, one for the process's log. */
@@ -117,8 +116,21 @@ export class RunLog {
     this.untold.push({ at: Date.now(), line });
   }
 
-  private tellSteps(when: 'now' | 'if long' = 'if long'): void {
-    if (this.untold.length > 0 && (when === 'now' || Date.now() - this.began >= SHORT_MS)) this.tell(null);
+  /** Tells what is not told yet in so many milliseconds, so that a run that hangs has said how far it came. */
+  private tellIn(ms: number): void {
+    if (ms <= 0) this.tellRest();
+    else this.timer ??= setTimeout(() => this.tellRest(), ms);
+  }
+
+  private tellRest(): void {
+    const { reached } = this;
+    this.tell(reached && progressOf(reached.bytes, reached.size));
+    if (reached === null) return;
+    this.reached = null;
+    this.progressAt = Date.now();
+    void this.parts.moves
+      .progress(this.payload.session, this.payload.filename, reached.bytes)
+      .catch((error: unknown) => this.log.debug(`progress: ${messageOf(error)}`));
   }
 
   /**
@@ -126,6 +138,9 @@ export class RunLog {
    * the one that completes the job.
    */
   private tell(progress: object | null): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    if (progress === null && this.untold.length === 0) return;
     const lines = this.untold.map(({ at, line }) => `${new Date(at).toISOString()} ${line}`);
     this.untold = [];
     this.parts
