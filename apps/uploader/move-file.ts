@@ -106,9 +106,14 @@ async function claimAndStage(
   const expect = restedAs(run);
   if (!run.first || !expect || found.place !== 'incoming') return null;
   const claim = { from: tools.layout.incoming(run.filename), before: run.ownedUntil };
-  const result = await run.step('stage', () => stage(run, claim, expect, room, tools));
+  const began = performance.now();
+  const result = await stage(run, claim, expect, room, tools);
+  const ms = performance.now() - began;
+  const claimMs = result.kind === 'staged' ? (result.claimMs ?? 0) : result.kind === 'unclaimed' ? ms : 0;
+  run.took('claim', claimMs);
+  // the first file of a session finds no folder to be claimed into
   if (result.kind === 'unclaimed') return null;
-  if (result.kind === 'staged') run.took('claim', result.claimMs ?? 0);
+  run.took('stage', ms - claimMs);
   return result;
 }
 
