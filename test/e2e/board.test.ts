@@ -1,56 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { chromium, type Page } from 'playwright-core';
+import { resolve } from 'node:path';
+import test from 'node:test';
 import { jobId } from '@app/shared/domain';
+import { openPage, serious, shot } from '../support/browser.js';
 import { Child, until, World } from '../support/index.js';
 
-const ARTIFACTS = resolve(process.cwd(), 'artifacts');
 /** Two have names that a browser's address would take apart. */
 const POISON = ['poison-1.bin', 'poison #2?+é.bin', 'poison 100%.bin'];
 const TOKEN = 'a-token-of-this-test';
-
-/** A page in Debian's Chromium that may reach this machine alone; what its console complains of is kept. */
-async function openPage(t: TestContext): Promise<{ page: Page; complaints: string[] }> {
-  mkdirSync(ARTIFACTS, { recursive: true });
-  const home = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));
-  const browser = await chromium.launch({
-    executablePath: browserPath(),
-    args: [
-      '--no-sandbox',
-      '--disable-dev-shm-usage',
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-    ],
-    env: { PATH: process.env.PATH ?? '', HOME: home },
-  });
-  t.after(async () => {
-    await browser.close();
-    rmSync(home, { recursive: true, force: true });
-  });
-  const context = await browser.newContext({
-    viewport: { width: 1400, height: 900 },
-    httpCredentials: { username: 'me', password: TOKEN },
-  });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  return { page, complaints };
-}
-
-/** The Chromium of this system; the set-up installs one where there is none. */
-function browserPath(): string {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const found = ['chromium', 'chromium-browser', 'google-chrome']
-    .flatMap((name) => folders.map((folder) => join(folder, name)))
-    .find(existsSync);
-  if (found === undefined) throw new Error('no Chromium stands in PATH; scripts/setup.sh test installs it');
-  return found;
-}
 
 /** The command line, as the person at the keyboard has it. */
 async function sluice(
@@ -64,14 +21,12 @@ async function sluice(
   return { code, out: child.stdout, err: child.stderr };
 }
 
-const shot = (page: Page, name: string) => page.screenshot({ path: join(ARTIFACTS, `${name}.png`) });
-
 test('three poison files in a stream of good ones stand with their reason in Bull Board, status, files and CLI; Retry all brings them through', async (t) => {
   const world = await World.make(t, {
     proxy: true,
     env: { APP_MAX_ATTEMPTS: '2', APP_API_TOKEN: TOKEN },
   });
-  const { page, complaints } = await openPage(t);
+  const { page, complaints } = await openPage(t, TOKEN);
   const base = `http://127.0.0.1:${world.app('api').port}`;
   const authorization = `Bearer ${TOKEN}`;
   const ask = async (path: string, method = 'GET') => {
@@ -161,7 +116,7 @@ test('three poison files in a stream of good ones stand with their reason in Bul
 
 test('Swagger shows every operation, with schemas and examples, and can be tried from the page', async (t) => {
   const world = await World.make(t, { start: ['api'], env: { APP_API_TOKEN: TOKEN } });
-  const { page, complaints } = await openPage(t);
+  const { page, complaints } = await openPage(t, TOKEN);
   const base = `http://127.0.0.1:${world.app('api').port}`;
   await page.goto(`${base}/docs`);
   for (const path of [
@@ -184,8 +139,3 @@ test('Swagger shows every operation, with schemas and examples, and can be tried
   await shot(page, 'swagger-start');
   assert.deepEqual(serious(complaints), []);
 });
-
-/** Bull Board asks for a font at Google's, which is only cosmetic. */
-function serious(complaints: readonly string[]): string[] {
-  return complaints.filter((text) => !/fonts\.(googleapis|gstatic)\.com|ERR_NAME_NOT_RESOLVED/.test(text));
-}

@@ -9,6 +9,10 @@ import { UploadAdapter } from './adapter.js';
 /** Where Bull Board stands. */
 export const BOARD_PATH = '/admin/queues';
 
+/** A job stands for a file that the scanner found; one that is made or rewritten by hand would stand for none. */
+const HAND_MADE = /\/(?:add|update-data)$/;
+const NOT_BY_HAND = 'a job is not made or changed by hand: drop a file, and the scanner makes its job';
+
 /**
  * The router of Bull Board's page decodes an address before it takes it apart, and once more whenever it is shown
  * again (https://github.com/remix-run/history/issues/505). Of a job id that holds a percent sign that leaves another
@@ -43,7 +47,12 @@ export function uploadBoard(parts: ApiParts): Router {
   createBullBoard({
     queues: [new UploadAdapter(parts)],
     serverAdapter: server,
-    options: { uiConfig: { boardTitle: 'Sluice', hideRedisDetails: true } },
+    options: {
+      uiConfig: { boardTitle: 'Sluice', hideRedisDetails: true },
+      handlerHooks: {
+        before: ({ route }) => (HAND_MADE.test(route) ? { allow: false, message: NOT_BY_HAND } : undefined),
+      },
+    },
   });
   server.setErrorHandler((error) => ({
     status: 500,
