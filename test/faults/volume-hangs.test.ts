@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { VolumeError } from '@app/shared/domain';
+import { Volume } from '@app/shared/files';
 import { Child, until, World, writeFileOf, seen } from '../support/index.js';
 
 const MIB = 1024 * 1024;
@@ -87,6 +89,24 @@ test('the shared volume hangs: the api answers, staged files go up, scanner and 
     promised: 'the api answers, staged files go up, probes fail after the limit, all goes on',
     files: 2,
   });
+});
+
+test('calls that were asked for together fail together when one hangs, and none is begun past its deadline', async (t) => {
+  const { below, mounted, freeze, thaw } = await fuse(t);
+  const names = ['a', 'b', 'c'];
+  for (const name of names) writeFileSync(join(below, name), name);
+  const volume = new Volume({ threads: 1, deadlineMs: 2_000 });
+  t.after(() => volume.stop());
+  assert.ok(await volume.lookAnew(join(mounted, 'a')), 'the thread runs');
+  freeze();
+  const removals = names.map((name) => volume.unlink(join(mounted, name)));
+  for (const removal of removals)
+    await assert.rejects(removal, (error) => error instanceof VolumeError && error.code === 'ETIMEDOUT');
+  thaw();
+  await until('no call hangs', () => volume.hungSinceMs(Date.now()) === 0);
+  // the one that hung was begun in time, and the kernel ended it
+  await until('the first is removed', () => !existsSync(join(below, 'a')));
+  for (const name of ['b', 'c']) assert.ok(existsSync(join(below, name)), name);
 });
 
 test('the volume vanishes: an unmounted folder is not taken for one without files, and all goes on when it is back', async (t) => {
