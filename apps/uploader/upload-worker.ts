@@ -7,15 +7,18 @@ import {
   jobNotes,
   QUEUE_NAME,
   readPayload,
+  updateOwned,
   type ReadPayload,
   type UploadPayload,
 } from '@app/shared/queue';
 import { sharedSignal } from './blob-store/blob-store.js';
+import { HeldJob, inWords } from './held-job.js';
 import { judge } from './judge.js';
 import { moveFile, type Moved } from './move-file.js';
+import type { ProcessorParts } from './parts.js';
 import { RunLog } from './run-log.js';
 import type { Run } from './run.js';
-import { inWords, UploadProcessor, type ProcessorParts } from './upload.processor.js';
+import { UploadProcessor } from './upload.processor.js';
 
 /**
  * Lock times: a killed uploader's lock runs out after 15 s at the most, and stalled jobs are looked for every 5 s in
@@ -36,10 +39,12 @@ export class UploadWorker {
   private readonly running = new Map<string, { jobId: string; controller: AbortController }>();
 
   private readonly notes;
+  private readonly update;
 
   constructor(private readonly parts: ProcessorParts) {
     this.processor = new UploadProcessor(parts);
     this.notes = jobNotes(parts.redis, parts.prefix);
+    this.update = updateOwned(parts.redis, parts.prefix);
     const { redis: connection, prefix, concurrency } = parts;
     this.worker = new Worker<UploadPayload>(QUEUE_NAME, (job, token) => this.process(job, token ?? ''), {
       connection,
@@ -88,20 +93,20 @@ export class UploadWorker {
   private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
     const payload = readPayload(job.id, job.data);
     if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
-    if (payload.quarantined) return this.processor.showQuarantined(job, token, payload, payload.quarantined);
+    const held = new HeldJob(job, token, this.update);
+    if (payload.quarantined) return this.processor.quarantining.show(held, payload, payload.quarantined);
     const id = randomUUID();
     const controller = new AbortController();
     this.running.set(id, { jobId: job.id ?? '', controller });
     try {
-      return await this.attempt(job, token, payload, id, sharedSignal(controller.signal));
+      return await this.attempt(held, payload, id, sharedSignal(controller.signal));
     } finally {
       this.running.delete(id);
     }
   }
 
   private async attempt(
-    job: Job<UploadPayload>,
-    token: string,
+    job: HeldJob,
     payload: ReadPayload,
     id: string,
     signal: AbortSignal,
@@ -112,13 +117,13 @@ export class UploadWorker {
       file: payload.filename,
       session: payload.session.encodedSession,
       date: payload.session.datePrefix,
-      job: job.id,
+      job: job.lock.id,
       attempt: payload.attempts + 1,
     });
-    const runLog = new RunLog(job.id ?? '', payload, { ...parts, notes: this.notes }, log);
+    const runLog = new RunLog(job.lock.id, payload, { ...parts, notes: this.notes }, log);
     const file = { session: payload.session, filename: payload.filename, size: payload.size ?? 0 };
 
-    const lock = { id: job.id ?? '', token };
+    const { lock } = job;
     // counted from before the call: the lock never seems longer than Redis' own
     const asked = momentIn(-LOCK_SLACK_MS);
     const begun = await parts.moves.begin(file, id, false, parts.tools.pod, lock).catch((error: unknown) => {
@@ -165,7 +170,7 @@ export class UploadWorker {
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
         return { outcome: await judge(error, parts.tools.store) };
       });
-    return this.processor.conclude(job, token, run, moved, runLog);
+    return this.processor.conclude(job, run, moved, runLog);
   }
 }
 

@@ -1,37 +1,21 @@
-import { DelayedError, UnrecoverableError, WaitingError, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
+import { WaitingError } from 'bullmq';
 import {
   backoffMs,
   Interrupted,
   messageOf,
   OUTAGE_DELAY_MAX_MS,
   RETRY_DELAY_MAX_MS,
-  takenOver,
   type Outcome,
 } from '@app/shared/domain';
-import {
-  failedAfter,
-  holdsLock,
-  updateOwned,
-  type JobLock,
-  type QuarantineReason,
-  type ReadPayload,
-  type UploadPayload,
-} from '@app/shared/queue';
-import type { Moves, Sessions } from '@app/shared/records';
-import type { Logger } from '@app/shared/runtime';
+import type { UploadPayload } from '@app/shared/queue';
 import { Ends } from './ends.js';
-import type { Hands } from './hands.js';
-import { judge } from './judge.js';
+import type { HeldJob } from './held-job.js';
 import type { Moved } from './move-file.js';
-import type { UploaderMetrics } from './metrics.js';
-import { progressOf, type RunLog } from './run-log.js';
-import type { Run, Tools } from './run.js';
-import { quarantine } from './steps/quarantine.js';
-import type { StoreGate } from './store-gate.js';
+import type { ProcessorParts } from './parts.js';
+import { Quarantining } from './quarantining.js';
+import type { RunLog } from './run-log.js';
+import type { Run } from './run.js';
 
-const GONE = 'the file is gone from the volume';
-const TAKEN = 'another file of this name is quarantined; this one is held in the drop folder';
 /** What is said of an outage, by what is away. */
 const AWAY = {
   store: 'the store is away',
@@ -40,33 +24,17 @@ const AWAY = {
   redis: 'Redis refuses to write',
 } as const;
 
-/** What the processor needs beside the steps' tools. */
-export interface ProcessorParts {
-  readonly redis: Redis;
-  readonly prefix: string;
-  readonly concurrency: number;
-  readonly retryBackoffMs: number;
-  readonly tools: Tools;
-  readonly moves: Moves;
-  readonly sessions: Sessions;
-  readonly hands: Hands;
-  readonly gate: () => StoreGate;
-  readonly metrics: UploaderMetrics;
-  readonly log: Logger;
-}
-
 /** Turns the outcome of each run into queue behaviour: the one place that does. */
 export class UploadProcessor {
   private readonly waits = new Map<string, { sentence: string; until: number }>();
   /** Set once the process shuts down: what is handed back then needs no delay. */
   stopping = false;
 
-  private readonly update;
-
   readonly ends: Ends;
+  readonly quarantining: Quarantining;
 
   constructor(private readonly parts: ProcessorParts) {
-    this.update = updateOwned(parts.redis, parts.prefix);
+    this.quarantining = new Quarantining(parts);
     this.ends = new Ends(parts.moves, parts.sessions, parts.tools.store, parts.log);
   }
 
@@ -77,28 +45,16 @@ export class UploadProcessor {
   }
 
   /** Turns an outcome into queue behaviour. A run whose lock is lost changes nothing: the job may be a later file's. */
-  async conclude(
-    job: Job<UploadPayload>,
-    token: string,
-    run: Run,
-    moved: Moved,
-    runLog: RunLog,
-  ): Promise<unknown> {
+  async conclude(job: HeldJob, run: Run, moved: Moved, runLog: RunLog): Promise<unknown> {
     try {
-      return await this.turn(job, token, run, moved, runLog);
+      return await this.turn(job, run, moved, runLog);
     } catch (error) {
-      if (error instanceof Interrupted) return this.handBack(job, token, run, error.message, runLog);
+      if (error instanceof Interrupted) return this.handBack(job, run, error.message, runLog);
       throw error;
     }
   }
 
-  private async turn(
-    job: Job<UploadPayload>,
-    token: string,
-    run: Run,
-    moved: Moved,
-    runLog: RunLog,
-  ): Promise<unknown> {
+  private async turn(job: HeldJob, run: Run, moved: Moved, runLog: RunLog): Promise<unknown> {
     const { outcome } = moved;
     if (outcome.kind !== 'outage') this.waits.delete(run.blob);
     switch (outcome.kind) {
@@ -107,11 +63,11 @@ export class UploadProcessor {
       case 'skipped':
         return this.skip(run, outcome.why, runLog);
       case 'retry':
-        return this.retry(job, token, run, outcome, runLog);
+        return this.retry(job, run, outcome, runLog);
       case 'quarantine':
-        return this.quarantine(job, token, run, outcome, run.payload.attempts + 1, runLog);
+        return this.quarantine(job, run, outcome, run.payload.attempts + 1, runLog);
       case 'outage':
-        return this.outage(job, token, run, outcome, runLog);
+        return this.outage(job, run, outcome, runLog);
       case 'settle': {
         const o = moved.observation;
         const observation = o && {
@@ -121,14 +77,14 @@ export class UploadProcessor {
           since: o.since,
         };
         runLog.note(outcome.why);
-        return this.delay(job, token, run, outcome.delayMs, outcome.why, {
+        return this.delay(job, run, outcome.delayMs, outcome.why, {
           observation,
           size: o?.size,
           mtime_ns: observation?.mtime_ns,
         });
       }
       case 'interrupted':
-        return this.handBack(job, token, run, outcome.why, runLog);
+        return this.handBack(job, run, outcome.why, runLog);
     }
   }
 
@@ -145,8 +101,7 @@ export class UploadProcessor {
   }
 
   private async retry(
-    job: Job<UploadPayload>,
-    token: string,
+    job: HeldJob,
     run: Run,
     outcome: Extract<Outcome, { kind: 'retry' }>,
     runLog: RunLog,
@@ -154,14 +109,13 @@ export class UploadProcessor {
     const attempts = run.payload.attempts + 1;
     const why = `${outcome.code}: ${outcome.why}`;
     if (attempts >= this.parts.tools.rules.maxAttempts)
-      return this.quarantine(job, token, run, outcome, attempts, runLog);
+      return this.quarantine(job, run, outcome, attempts, runLog);
     await this.parts.moves.lastError(`${run.filename}: ${why}`);
     const delayMs = backoffMs(attempts, this.parts.retryBackoffMs, RETRY_DELAY_MAX_MS, Math.random());
     runLog.failed(`attempt ${attempts} failed, next in ${(delayMs / 1000).toFixed(1)} s: ${why}`);
     const first = run.payload.firstAttemptAt ?? new Date().toISOString();
     return this.delay(
       job,
-      token,
       run,
       delayMs,
       `attempt ${attempts} failed: ${why}`,
@@ -171,8 +125,7 @@ export class UploadProcessor {
   }
 
   private async outage(
-    job: Job<UploadPayload>,
-    token: string,
+    job: HeldJob,
     run: Run,
     outcome: Extract<Outcome, { kind: 'outage' }>,
     runLog: RunLog,
@@ -191,87 +144,18 @@ export class UploadProcessor {
       await this.parts.moves.lastError(`${run.filename}: ${outcome.code}: ${outcome.why}`);
       runLog.outage(outcome.of, sentence);
     }
-    return this.delay(job, token, run, delayMs, sentence, { waits }, outcome.code);
+    return this.delay(job, run, delayMs, sentence, { waits }, outcome.code);
   }
 
   private async quarantine(
-    job: Job<UploadPayload>,
-    token: string,
+    job: HeldJob,
     run: Run,
     cause: { code: string; why: string },
     attempts: number,
     runLog: RunLog,
   ): Promise<unknown> {
-    const at = new Date().toISOString();
-    const reason: QuarantineReason = {
-      code: cause.code,
-      message: cause.why,
-      attempts,
-      first_attempt_at: run.payload.firstAttemptAt ?? at,
-      last_attempt_at: at,
-    };
-    try {
-      // the mark first: if this process dies in between, the next run ends the quarantine instead of beginning anew
-      await this.change(job, run.lock, { ...job.data, quarantined: reason });
-      const moved = await quarantine(run, reason, this.parts.tools);
-      if (moved !== 'moved') return await this.skip(run, moved === 'gone' ? GONE : TAKEN, runLog);
-    } catch (error) {
-      if (error instanceof Interrupted) throw error;
-      const outcome = await judge(error, this.parts.tools.store);
-      const why = `it could not be quarantined: ${messageOf(error)}`;
-      return this.outage(
-        job,
-        token,
-        run,
-        { kind: 'outage', of: 'volume', code: 'code' in outcome ? outcome.code : 'Error', why },
-        runLog,
-      );
-    }
-    const why = failedAfter(reason);
-    await this.parts.moves.quarantined(
-      { session: run.session, filename: run.filename, size: run.payload.size ?? 0 },
-      { why, attempts, code: cause.code, count: true },
-      run.lock,
-    );
-    await this.parts.moves.lastError(`${run.filename}: ${why}`);
-    runLog.quarantined(why, cause.code);
-    await this.clean(job, run.payload, run.lock);
-    throw inWords(why);
-  }
-
-  /**
-   * A job with the mark stands for a file in `<failed>`: recovery added it, or its uploader died in the quarantine,
-   * which is then ended. The mark goes, and the job is shown as failed; nothing is counted twice.
-   */
-  async showQuarantined(
-    job: Job<UploadPayload>,
-    token: string,
-    payload: ReadPayload,
-    reason: QuarantineReason,
-  ): Promise<unknown> {
-    const { session, filename } = payload;
-    const { redis, prefix, moves, tools, log } = this.parts;
-    const lock = { id: job.id ?? '', token };
-    const stillOwned = () => holdsLock(redis, prefix, lock);
-    const why = failedAfter(reason);
-    try {
-      const moved = await quarantine({ session, filename, payload, stillOwned }, reason, tools);
-      if (moved !== 'moved') {
-        await moves.forget(session, filename, lock);
-        return { skipped: moved === 'gone' ? GONE : TAKEN };
-      }
-      const { attempts, code } = reason;
-      const file = { session, filename, size: payload.size ?? 0 };
-      await moves.quarantined(file, { why, attempts, code, count: true }, lock);
-      if (payload.size !== null) await job.updateProgress(progressOf(0, payload.size));
-      await this.clean(job, payload, lock);
-    } catch (error) {
-      if (error instanceof Interrupted) throw new WaitingError();
-      log.warn({ file: filename }, `its quarantine waits: ${messageOf(error)}`);
-      await job.moveToDelayed(Date.now() + OUTAGE_DELAY_MAX_MS / 3, token);
-      throw new DelayedError();
-    }
-    throw inWords(why);
+    const left = await this.quarantining.end(job, run, cause, attempts, runLog);
+    return left.kind === 'outage' ? this.outage(job, run, left, runLog) : this.skip(run, left.why, runLog);
   }
 
   /** Ends a run for which nothing was left to do. */
@@ -281,28 +165,8 @@ export class UploadProcessor {
     return { skipped: why };
   }
 
-  /** Changes a job's data while it is this run's. @throws Interrupted where it no longer is */
-  private async change(job: Job<UploadPayload>, lock: JobLock, data: UploadPayload): Promise<void> {
-    if (!(await this.update(lock, data))) throw takenOver();
-    job.data = data;
-  }
-
-  /** What a retry in Bull Board must find: a payload that begins anew. */
-  private async clean(
-    job: Job<UploadPayload>,
-    { session, filename }: Pick<ReadPayload, 'session' | 'filename'>,
-    lock: JobLock,
-  ): Promise<void> {
-    await this.change(job, lock, {
-      date_prefix: session.datePrefix,
-      encoded_session: session.encodedSession,
-      filename,
-    });
-  }
-
   private async delay(
-    job: Job<UploadPayload>,
-    token: string,
+    job: HeldJob,
     run: Run,
     delayMs: number,
     why: string,
@@ -312,39 +176,25 @@ export class UploadProcessor {
     const attempts = change.attempts ?? run.payload.attempts;
     // a retried file begins anew, also in its data
     const anew = run.retried ? { attempts: 0, waits: 0 } : {};
-    await this.change(job, run.lock, { ...job.data, ...anew, ...change });
+    await job.change({ ...anew, ...change });
     const rest = { state: 'delayed', why, attempts, code } as const;
     await this.parts.moves.rest(run.session, run.filename, run.id, rest, run.lock);
-    await job.moveToDelayed(Date.now() + delayMs, token);
-    throw new DelayedError();
+    return job.endDelayed(delayMs);
   }
 
   /** Gives the job back: at once in a shutdown, else with a delay, or this same worker would take it again. */
-  private async handBack(
-    job: Job<UploadPayload>,
-    token: string,
-    run: Run,
-    why: string,
-    runLog: RunLog,
-  ): Promise<never> {
+  private async handBack(job: HeldJob, run: Run, why: string, runLog: RunLog): Promise<never> {
     runLog.note(`handed back: ${why}`);
     try {
       const { attempts } = run.payload;
       const rest = { state: 'queued', why: 'handed back, waits for an uploader', attempts } as const;
       await this.parts.moves.rest(run.session, run.filename, run.id, rest, run.lock);
-      if (this.stopping) await job.moveToWait(token);
-      else await job.moveToDelayed(Date.now() + 1000, token);
+      if (this.stopping) await job.wait();
+      else await job.delay(1000);
     } catch (error) {
       // the lock is another run's: then so is the job
       runLog.note(`not handed back: ${messageOf(error)}`);
     }
     throw new WaitingError();
   }
-}
-
-/** A job's failure as Bull Board shows it: words, no stack of this program. */
-export function inWords(why: string): UnrecoverableError {
-  const error = new UnrecoverableError(why);
-  error.stack = why;
-  return error;
 }
