@@ -41,7 +41,12 @@ export class Quarantining {
       // the mark first: if this process dies in between, the next run ends the quarantine instead of beginning anew
       await job.change({ quarantined: reason });
       const moved = await quarantine(run, reason, tools);
-      if (moved !== 'moved') return { kind: 'skipped', why: moved === 'gone' ? GONE : TAKEN };
+      if (moved !== 'moved') {
+        const why = moved === 'gone' ? GONE : TAKEN;
+        await moves.forget(run.session, run.filename, run.lock);
+        runLog.skipped(why);
+        return { kind: 'skipped', why };
+      }
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       const outcome = await judge(error, tools.store);

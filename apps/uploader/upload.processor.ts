@@ -155,7 +155,7 @@ export class UploadProcessor {
     runLog: RunLog,
   ): Promise<unknown> {
     const left = await this.quarantining.end(job, run, cause, attempts, runLog);
-    return left.kind === 'outage' ? this.outage(job, run, left, runLog) : this.skip(run, left.why, runLog);
+    return left.kind === 'outage' ? this.outage(job, run, left, runLog) : { skipped: left.why };
   }
 
   /** Ends a run for which nothing was left to do. */
