@@ -109,11 +109,11 @@ async function claimAndStage(
   const began = performance.now();
   const result = await stage(run, claim, expect, room, tools);
   const ms = performance.now() - began;
-  const claimMs = result.kind === 'staged' ? (result.claimMs ?? 0) : result.kind === 'unclaimed' ? ms : 0;
-  run.took('claim', claimMs);
   // the first file of a session finds no folder to be claimed into
+  const claimMs = result.kind === 'unclaimed' ? ms : result.kind === 'staged' ? result.claimMs : null;
+  if (claimMs !== null) run.took('claim', claimMs);
   if (result.kind === 'unclaimed') return null;
-  run.took('stage', ms - claimMs);
+  run.took('stage', ms - (claimMs ?? 0));
   return result;
 }
 
