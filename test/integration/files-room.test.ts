@@ -99,19 +99,19 @@ test('left-overs of dead processes go; files of the living, and of anybody else,
   owner('cccccccccccc', { ...ours, place: 'another node' });
   owner('dddddddddddd', { ...ours, place: 'another node' }, now);
   const dead = [
-    make('20260101/s/aaaaaaaaaaaa-1.part'),
+    make('20260101/s/aaaaaaaaaaaa-1.staged'),
     make('20260101/s/bbbbbbbbbbbb-2.staged'),
     make('20260102/s/cccccccccccc-3.staged', '', now),
-    make('20260103/s/eeeeeeeeeeee-4.part'),
+    make('20260103/s/eeeeeeeeeeee-4.staged'),
   ];
   const kept = [
     make(`20260101/s/${livingId}-1.staged`),
     make('20260104/s/dddddddddddd-1.staged'),
-    make('20260104/s/ffffffffffff-1.part', '', now),
+    make('20260104/s/ffffffffffff-1.staged', '', now),
     make('20260104/s/film.mov'),
     make('20260104/film.mov'),
     make('incoming/film.mov'),
-    make('incoming/s/aaaaaaaaaaaa-1.part'),
+    make('incoming/s/aaaaaaaaaaaa-1.staged'),
     make('film.mov'),
     make('.ownership'),
   ];

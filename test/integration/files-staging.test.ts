@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { StagingError, type BlockRule } from '@app/shared/domain';
 import { momentIn, Staging, type Reservation, type StagedFile, type StageResult } from '@app/shared/files';
+import { until } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 const SESSION = '20260101/my%20session';
@@ -77,6 +78,8 @@ function staged(result: StageResult): StagedFile {
 const left = (root: string): string[] =>
   fs.readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => !name.startsWith('.owner-'));
 
+const stagedNames = (root: string): string[] => left(root).filter((name) => name.includes('.'));
+
 test('a staged file holds the bytes, the digests and the identity of its source', async (t) => {
   const place = placeOf(t);
   const sizes = [0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 1, 4 * MIB, 5 * MIB + 17];
@@ -106,6 +109,49 @@ test('a staged file holds the bytes, the digests and the identity of its source'
     }),
   );
   assert.deepEqual(left(place.root), [], 'its folders go with the last file');
+});
+
+test('small files are staged over those that are through, and the last one takes all along', async (t) => {
+  const place = placeOf(t, { rule: { ...blockRule, maxBlockSize: 1_000, maxSinglePutSize: 2_000 } });
+  const small = async (size: number, folder = SESSION): Promise<StagedFile> => {
+    const bytes = randomBytes(size);
+    const path = place.source(`f${size}`, bytes);
+    const { mtimeNs } = fs.statSync(path, { bigint: true });
+    const file = staged(await stage(place, path, { folder, expect: { size, mtimeNs } }));
+    const back = Buffer.alloc(size);
+    await file.read(back, 0, size);
+    assert.ok(back.equals(bytes), 'nothing of the longer file before is in it');
+    assert.deepEqual(file.md5, md5(bytes));
+    for (let at = 0; at < file.blockMd5s.length; at += 16)
+      assert.deepEqual(
+        file.blockMd5s.subarray(at, at + 16),
+        md5(bytes.subarray((at / 16) * 1_000, (at / 16 + 1) * 1_000)),
+      );
+    return file;
+  };
+  const first = await small(3_500);
+  const second = await small(3_400);
+  const names = stagedNames(place.root);
+  await first.discard();
+  const third = await small(2_300);
+  await second.discard();
+  const fourth = await small(0);
+  assert.deepEqual(stagedNames(place.root), names, 'no file was made or removed for the next ones');
+  const elsewhere = await small(100, '20260102/other');
+  assert.equal(stagedNames(place.root).length, 3, 'a spare file stays in its folder');
+
+  const impossible = { from: place.source('dropped', 1), before: momentIn(60_000) };
+  const expect = { size: 1, mtimeNs: 0n };
+  const long = join(place.folder, 'x'.repeat(300));
+  await assert.rejects(stage(place, long, { claim: impossible, expect }), /ENAMETOOLONG/);
+  const fifth = await small(1);
+  assert.equal(stagedNames(place.root).length, 4);
+  assert.ok(
+    !stagedNames(place.root).some((name) => name.endsWith('-4.staged')),
+    'what a failed call may write yet is not used again',
+  );
+  await Promise.all([third, fourth, elsewhere, fifth].map((file) => file.discard()));
+  assert.deepEqual(left(place.root), []);
 });
 
 test('a file is claimed on the way, while that is in time and its name is free', async (t) => {
@@ -219,10 +265,7 @@ for (const [what, change] of Object.entries(changes))
     assert.ok(changed);
     assert.equal(result.kind, 'changed');
     assert.match(result.why, /its size changed|its modification time changed|bytes could be read instead of/);
-    assert.deepEqual(
-      left(place.root).filter((name) => name.includes('.')),
-      [],
-    );
+    assert.deepEqual(stagedNames(place.root), []);
   });
 
 test(
@@ -231,10 +274,11 @@ test(
   async (t) => {
     const place = placeOf(t);
     const path = place.source('small', randomBytes(100));
-    const mover = async (): Promise<void> => {
-      for (let count = 0; count < 1_500; count += 1) await staged(await stage(place, path)).discard();
+    const expect = { size: 100, mtimeNs: fs.statSync(path, { bigint: true }).mtimeNs };
+    const mover = async (more: { expect?: typeof expect }): Promise<void> => {
+      for (let count = 0; count < 1_500; count += 1) await staged(await stage(place, path, more)).discard();
     };
-    await Promise.all(Array.from({ length: 3 }, mover));
+    await Promise.all([mover({}), mover({ expect }), mover({ expect })]);
     assert.deepEqual(left(place.root), []);
   },
 );
@@ -245,10 +289,7 @@ test('an abort stops the copy, leaves nothing, and frees the thread', async (t) 
   const stopping = new AbortController();
   const room = roomOf(() => stopping.abort());
   await assert.rejects(stage(place, path, { room, signal: stopping.signal }), { name: 'Interrupted' });
-  assert.deepEqual(
-    left(place.root).filter((name) => name.endsWith('.part')),
-    [],
-  );
+  await until('the copy is removed', () => stagedNames(place.root).length === 0);
   await assert.rejects(stage(place, path, { signal: stopping.signal }), { name: 'Interrupted' });
   await staged(await stage(place, place.source('b', 10))).discard();
 });

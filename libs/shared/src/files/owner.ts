@@ -19,7 +19,7 @@ const SILENT_MS = 60_000;
 const MARKER = '.owner-';
 /** What staging makes, and so all that a sweep may ever touch: the root may hold other things by mistake. */
 const MARKER_NAME = /^\.owner-([0-9a-f]{12})$/;
-const STAGED_NAME = /^([0-9a-f]{12})-\d+\.(?:part|staged)$/;
+const STAGED_NAME = /^([0-9a-f]{12})-\d+\.staged$/;
 /** Where there is no /proc to tell the place of a process. */
 const UNKNOWN = 'unknown';
 const DAY_NAME = /^\d{8}$/;

@@ -16,15 +16,14 @@ export class StagedFile {
   /** All of its bytes where they are few enough to be kept in memory; null where they must be read. */
   readonly bytes: Buffer | null;
   private readonly descriptor: number | null;
-  private readonly path: string;
   private reads = 0;
   private onRead: (() => void) | null = null;
   private discarding: Promise<void> | null = null;
 
-  /** @param unlink removes the file's name from the disk; never throws */
+  /** @param giveBack gives its path back; never throws */
   constructor(
     answer: Extract<StageAnswer, { kind: 'staged' }>,
-    private readonly unlink: (path: string) => Promise<void>,
+    private readonly giveBack: () => Promise<void>,
   ) {
     this.look = answer.look;
     this.plan = answer.plan;
@@ -32,7 +31,6 @@ export class StagedFile {
     this.blockMd5s = Buffer.from(answer.blockMd5s);
     this.bytes = 'bytes' in answer.content ? Buffer.from(answer.content.bytes.buffer) : null;
     this.descriptor = 'bytes' in answer.content ? null : answer.content.descriptor;
-    this.path = answer.path;
   }
 
   /** Fills `buffer` with `length` bytes from `offset` on. @throws StagingError, also where there are fewer */
@@ -44,7 +42,7 @@ export class StagedFile {
     }
   }
 
-  /** Closes and removes it, once what is being read has been read; safe to repeat. */
+  /** Closes it and gives its path back, once what is being read has been read; safe to repeat. */
   discard(): Promise<void> {
     return (this.discarding ??= this.remove());
   }
@@ -71,6 +69,6 @@ export class StagedFile {
     if (this.reads > 0) await new Promise<void>((resolve) => (this.onRead = resolve));
     const { descriptor } = this;
     if (descriptor !== null) await new Promise<void>((resolve) => close(descriptor, () => resolve()));
-    await this.unlink(this.path);
+    await this.giveBack();
   }
 }

@@ -2,7 +2,6 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf, StagingError, type BlockRule } from '../domain/index.js';
 import { makeFolder } from './folders.js';
-import { Discards } from './discards.js';
 import type { Moment } from './moment.js';
 import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
 import { Hasher, type HashSlot } from './hasher.js';
@@ -10,6 +9,7 @@ import { Gather } from './gather.js';
 import type { SeveralAnswers } from './serve.js';
 import { Reservations, type Reservation } from './reservations.js';
 import { StagedFile } from './staged-file.js';
+import { StagedNames } from './staged-names.js';
 import type { StageAnswer, StageRequest } from './staging.worker.js';
 import type { FileCall } from './calls.js';
 import { Threads } from './threads.js';
@@ -72,14 +72,12 @@ export class Staging {
   private readonly threads: Threads;
   private readonly gather: Gather;
   private readonly hasher: Hasher | null;
-  private readonly discards = new Discards((request) =>
-    this.gather.run('discard', `${request.files.length} staged files`, request),
-  );
-  private count = 0;
+  private readonly names: StagedNames;
   private timer: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: StagingOptions) {
     this.owner = new StagingOwner(options.root);
+    this.names = new StagedNames(options.root, this.owner.id);
     this.reservations = new Reservations(async () => (await this.space()).bytesFree, options.limitBytes);
     const threads = options.threads ?? THREADS;
     this.hasher = Hasher.make(threads + MAX_HUNG, options.contentMd5);
@@ -133,38 +131,30 @@ export class Staging {
    * @throws VolumeError for the source, StagingError for the local disk (`ENOSPC`), Interrupted
    */
   async stage(order: StageOrder): Promise<StageResult> {
-    const { room } = order;
-    const name = join(this.options.root, order.folder, `${this.owner.id}-${++this.count}`);
+    const { room, signal } = order;
+    const isSmall = order.expect !== null && order.expect.size <= SMALL_MAX;
+    const path = this.names.take(order.folder, isSmall);
     const { blockRule, contentMd5 } = this.options;
     const request: StageRequest = {
-      operation: 'stage',
-      claim: order.claim,
-      source: order.source,
-      part: `${name}.part`,
-      target: `${name}.staged`,
-      blockRule,
-      contentMd5,
-      handOverMax: SMALL_MAX,
-      expect: order.expect,
+      ...{ claim: order.claim, source: order.source, expect: order.expect },
+      ...{ target: path, blockRule, contentMd5, handOverMax: SMALL_MAX },
     };
     const subject = order.source.slice(order.source.lastIndexOf('/') + 1);
     const onProgress = (bytes: number) => void (room.written = bytes);
-    this.discards.expect(request.target);
     try {
-      const { signal } = order;
-      const isShort = order.expect !== null && order.expect.size <= SMALL_MAX;
-      const answer = isShort
+      const answer = isSmall
         ? await this.gather.run<StageAnswer>('stage', subject, request, signal)
         : await this.threads.run<StageAnswer>('stage', subject, request, { signal, onProgress });
       if (answer.kind === 'staged') {
         room.written = answer.look.size;
-        return { kind: 'staged', file: this.stagedFile(answer), claimMs: answer.claimMs };
+        const file = new StagedFile(answer, () => this.names.giveBack(path));
+        return { kind: 'staged', file, claimMs: answer.claimMs };
       }
-      this.discards.gone(request.target);
+      void this.names.giveBack(path);
       room.written = 0;
       return answer;
     } catch (error) {
-      this.discards.gone(request.target);
+      void this.names.remove(path);
       throw error;
     }
   }
@@ -195,16 +185,11 @@ export class Staging {
   /** Ends the threads; safe to repeat. @returns whether one still hangs */
   async stop(): Promise<boolean> {
     if (this.timer) clearInterval(this.timer);
-    await this.discards.settled();
+    await this.names.settled();
     const hangs = await this.threads.stop();
     await this.hasher?.stop();
     this.quietly(() => this.owner.unmark());
     return hangs;
-  }
-
-  private stagedFile(answer: Extract<StageAnswer, { kind: 'staged' }>): StagedFile {
-    const few = 'bytes' in answer.content;
-    return new StagedFile(answer, (path) => (few ? this.discards.soon(path) : this.discards.now(path)));
   }
 
   private equip(): { data: HashSlot | null; takeBack: () => void } {
@@ -227,8 +212,6 @@ export class Staging {
       for (const each of answer) if ('value' in each) this.discardLate(each.value as StageAnswer);
       return;
     }
-    if (answer.kind !== 'staged') return;
-    this.discards.expect(answer.path);
-    void this.stagedFile(answer).discard();
+    if (answer.kind === 'staged') void new StagedFile(answer, () => this.names.remove(answer.path)).discard();
   }
 }

@@ -21,26 +21,16 @@ import { HashingSlot } from './slot-digests.js';
 
 /** One file to stage. */
 export interface StageRequest {
-  readonly operation: 'stage';
   /** What is to be renamed to `source` first, unless that would happen too late; null where it stands there already. */
   readonly claim: { readonly from: string; readonly before: Moment } | null;
   readonly source: string;
-  /** The path while it is written; renamed to `target` when it is whole and synced. */
-  readonly part: string;
+  /** Where the copy goes. A file that stands there is written over; what is longer of it stays, and is never read. */
   readonly target: string;
   readonly blockRule: BlockRule;
   readonly contentMd5: boolean;
   /** Files of so many bytes are handed over in the answer: nobody has to read them from the disk again. */
   readonly handOverMax: number;
   readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
-}
-
-/** Staged files that are through; what cannot be removed is left to the sweep. */
-export interface DiscardRequest {
-  readonly operation: 'discard';
-  readonly files: readonly string[];
-  /** Removed if they are empty, one after the other. */
-  readonly folders: readonly string[];
 }
 
 /** What a thread answers to {@link StageRequest}. */
@@ -73,14 +63,12 @@ const TELL_EVERY_MS = 200;
  */
 const SYNC_EVERY = 32 * 1024 * 1024;
 const FOLDER_TRIES = 20;
-const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT } = fs.constants;
 const hashing = workerData === null ? null : new HashingSlot(workerData as HashSlot);
 const buffers = hashing?.pieces ?? [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
 
 // reads of the source are synchronous on purpose: one that hangs hangs this thread alone
-serve((request: StageRequest | DiscardRequest, call: Served) =>
-  request.operation === 'stage' ? stage(request, call) : discardMany(request),
-);
+serve(stage);
 
 async function stage(request: StageRequest, call: Served): Promise<StageAnswer> {
   const began = performance.now();
@@ -127,7 +115,7 @@ async function copy(
   const plan = planOf(before.size, request.blockRule);
   if (typeof plan === 'string') return { kind: 'too-large', why: plan };
 
-  const target = openPart(request.part);
+  const target = openTarget(request.target);
   const digests = hashing?.takes(plan) ? hashing.begin(plan) : new Digests(plan, request.contentMd5);
   try {
     const copied = await copyBytes(source, target, before.size, digests, call);
@@ -135,7 +123,7 @@ async function copy(
     const atOnce = before.size <= PIECE && copied === before.size;
     const after = atOnce ? before : lookOf(fs.fstatSync(source, { bigint: true }));
     if (copied !== before.size || after.size !== before.size || after.mtimeNs !== before.mtimeNs) {
-      discard(target, request.part);
+      discard(target, request.target);
       return {
         kind: 'changed',
         look: after,
@@ -146,13 +134,12 @@ async function copy(
       };
     }
     local('fdatasync', () => fs.fdatasyncSync(target));
-    local('rename', () => fs.renameSync(request.part, request.target));
     const taken = digests.end();
     const few = plan.kind === 'single' && before.size <= request.handOverMax;
     const content = few ? handOver(target, before.size) : { descriptor: target };
     return { kind: 'staged', look: before, plan, ...taken, content, path: request.target, claimMs };
   } catch (error) {
-    discard(target, request.part);
+    discard(target, request.target);
     throw error;
   } finally {
     digests.close();
@@ -239,30 +226,17 @@ function handOver(target: number, size: number): { bytes: Uint8Array } {
   return { bytes: new Uint8Array(buffers[0]?.subarray(0, size) ?? []) };
 }
 
-function openPart(path: string): number {
+function openTarget(path: string): number {
   return local('open', () => {
     for (let tries = 1; ; tries++)
       try {
         // the folder is mostly there; and it may go again before the file is in it, with the last file of others
         if (tries > 1) makeFolder(dirname(path));
-        return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
+        return fs.openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' || tries === FOLDER_TRIES) throw error;
       }
   });
-}
-
-function discardMany({ files, folders }: DiscardRequest): void {
-  for (const path of files) quietly(() => fs.unlinkSync(path));
-  for (const path of folders) quietly(() => fs.rmdirSync(path));
-}
-
-function quietly(work: () => void): void {
-  try {
-    work();
-  } catch {
-    // gone, or in use by others, or the disk fails: whoever stages meets that
-  }
 }
 
 function discard(descriptor: number, path: string): void {
