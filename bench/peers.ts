@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { pause } from '../test/support/index.js';
 import { endedChildrenCpuSeconds, peakMiB } from './meter.js';
 import { WORK } from './places.js';
 import type { Turn } from './results.js';
-import type { Stock } from './stock.js';
+import { REST_MS, type Stock } from './stock.js';
 import type { Sink } from './tools.js';
 
 /** Copies at once, as our uploader has files at once by default. */
@@ -73,6 +74,7 @@ async function peerTurn(
   const [source, staging] = [join(WORK, name, 'source'), join(WORK, name, 'staging')];
   stock.drop(source, name);
   mkdirSync(staging, { recursive: true });
+  await pause(REST_MS);
   const cpu = endedChildrenCpuSeconds();
   const began = performance.now();
   let peak = 0;

@@ -5,11 +5,9 @@ import { ACCOUNT, Child, freePort, pause, TestRedis, until } from '../test/suppo
 import { cpuSeconds, peakMiB, resetPeak } from './meter.js';
 import { PROJECT, WORK } from './places.js';
 import type { Turn } from './results.js';
-import type { Stock } from './stock.js';
+import { REST_MS, type Stock } from './stock.js';
 import type { Sink } from './tools.js';
 
-/** How long files rest before a turn, so that the minimum age (5 s by default) does not count; milliseconds. */
-const REST_MS = 5_500;
 /** A turn that takes longer has failed; milliseconds. */
 const LIMIT_MS = 900_000;
 /** How often the status is asked during a turn; milliseconds. */
