@@ -30,12 +30,12 @@ test('a staging disk of 64 MiB: files wait for room, cost no attempt, and one th
   await world.done(6, 90_000);
   assert.deepEqual(await world.blobs(), wanted);
   assert.ok(existsSync(join(world.incoming, 'a too large one')), 'it stays in the drop folder');
-  const status = await world.status();
-  assert.ok(
-    status.problems.some((sentence: string) => /a too large one.*80\.0 MiB.*holds/.test(sentence)),
-    JSON.stringify(status.problems),
+  await until('the problem is told', async () =>
+    (await world.status()).problems.some((sentence: string) =>
+      /a too large one.*80\.0 MiB.*holds/.test(sentence),
+    ),
   );
-  assert.equal(status.processed_err, 0);
+  assert.equal((await world.status()).processed_err, 0);
   // whoever has room takes it within 30 s
   await (await world.start('uploader')).ready();
   await world.done(7, 60_000);

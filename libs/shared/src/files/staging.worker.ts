@@ -58,8 +58,8 @@ export type StageAnswer =
 const TELL_EVERY = 8 * 1024 * 1024;
 const TELL_EVERY_MS = 200;
 /**
- * Bytes that may be unsynced at most: no sync outlasts the deadline, and the disk is at work while other files are copied,
- * not only at their ends.
+ * A sync is begun after so many bytes, and goes on while the next ones are copied: no sync outlasts the deadline, and the
+ * disk is at work all the time, not only at the end of a file.
  */
 const SYNC_EVERY = 32 * 1024 * 1024;
 const FOLDER_TRIES = 20;
@@ -156,7 +156,7 @@ async function copyBytes(
 ): Promise<number> {
   let [at, synced] = [0, 0];
   let told = { at: 0, when: performance.now() };
-  let writing: Promise<void> = Promise.resolve();
+  let [writing, syncing] = [Promise.resolve(), Promise.resolve()];
   try {
     // what was appended since the look is noticed, and not copied without end
     for (let turn = 0; at <= size; turn++) {
@@ -173,11 +173,13 @@ async function copyBytes(
         return size;
       }
       if (at - synced >= SYNC_EVERY) {
-        local('fdatasync', () => fs.fdatasyncSync(target));
+        await syncing;
+        syncing = sync(target);
+        syncing.catch(() => undefined);
         synced = at;
       }
       writing = writeAll(target, piece, at);
-      // awaited in the next turn; without a handler until then Node would call it unhandled
+      // awaited in a later turn; without a handler until then Node would call it unhandled
       writing.catch(() => undefined);
       at += read;
       if (at - told.at >= TELL_EVERY || performance.now() - told.when >= TELL_EVERY_MS) {
@@ -186,10 +188,11 @@ async function copyBytes(
       }
     }
     await writing;
+    await syncing;
     return at;
   } finally {
     // a write still under way would go to whatever file gets this descriptor's number next
-    await writing.catch(() => undefined);
+    await Promise.allSettled([writing, syncing]);
   }
 }
 
@@ -217,6 +220,14 @@ function writeAll(descriptor: number, piece: Buffer, position: number): Promise<
       );
     };
     next(0);
+  });
+}
+
+function sync(descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fdatasync(descriptor, (error) =>
+      error ? reject(new StepFault('staging', 'fdatasync', error)) : resolve(),
+    );
   });
 }
 
