@@ -7,6 +7,10 @@ import { PROJECT, WORK } from './places.js';
 /** The package that brings each command, by package manager; where it is not the command's own name. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   cc: { 'apt-get': 'gcc libc6-dev', dnf: 'gcc glibc-devel', apk: 'gcc musl-dev', brew: 'gcc' },
+  'linux.uml': { 'apt-get': 'user-mode-linux' },
+  exportfs: { 'apt-get': 'nfs-kernel-server nfs-common' },
+  modprobe: { 'apt-get': 'kmod' },
+  ip: { 'apt-get': 'iproute2' },
   'redis-server': { dnf: 'redis', apk: 'redis', brew: 'redis' },
 };
 const MANAGERS: Readonly<Record<string, readonly string[]>> = {
@@ -33,7 +37,8 @@ export function need(...commands: string[]): void {
   run(...(MANAGERS[manager] ?? []), ...packages);
 }
 
-function isThere(command: string): boolean {
+/** Whether a command is there. */
+export function isThere(command: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
 }
 

@@ -6,6 +6,7 @@
 #   test/nfs-lab.sh [-m MEM_MB] [-t SECONDS] COMMAND [ARG ...]
 #
 # Needs root, and: apt-get install -y user-mode-linux nfs-kernel-server nfs-common kmod iproute2
+# (on a processor with AMX gcc and libc6-dev, too: see nfs-lab-xstate.c)
 # Inside, the command finds (files outside these folders are this machine's own, written for real):
 #   NFS_A, NFS_B     two mounts of one export, each with attribute and data caches of its own (hard, 4.1)
 #   NFS_EXPORT       the exported folder as the server sees it (tmpfs)
@@ -17,8 +18,9 @@
 set -euo pipefail
 mem=3072 limit=600
 while getopts m:t: o; do case $o in m) mem=$OPTARG ;; t) limit=$OPTARG ;; *) exit 2 ;; esac; done; shift $((OPTIND - 1))
-[ $# -gt 0 ] || { sed -n '2,20p' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,17p' "$0"; exit 2; }
 for need in linux.uml exportfs rpc.nfsd modprobe ip; do command -v $need >/dev/null || PATH=$PATH:/usr/sbin command -v $need >/dev/null || { echo "nfs-lab: $need is missing; apt-get install -y user-mode-linux nfs-kernel-server nfs-common kmod iproute2" >&2; exit 2; }; done
+amx=; if grep -qw amx_tile /proc/cpuinfo; then amx=yes; command -v cc >/dev/null || { echo "nfs-lab: cc is missing, which it needs on a processor with AMX; apt-get install -y gcc libc6-dev" >&2; exit 2; }; fi
 lab=$(mktemp -d /var/tmp/nfs-lab.XXXXXX) uml=
 halt() { [ -z "$uml" ] || { pkill -9 -P "$uml"; kill -9 "$uml"; } 2>/dev/null || true; }
 trap 'halt; rm -rf "$lab"' EXIT; trap 'exit 143' TERM INT HUP
@@ -63,7 +65,8 @@ sync; kill -9 -1 2>/dev/null; poweroff -f
 INIT
 chmod +x "$lab/init"; : >"$lab/out"
 
-TMPDIR=${TMPDIR:-/tmp} linux.uml mem="${mem}M" root=/dev/root rootfstype=hostfs rootflags=/ rw init="$lab/init" con=null con0=fd:0,fd:1 </dev/null >"$lab/console" 2>&1 & uml=$!
+[ -z "$amx" ] || cc -O2 -shared -fPIC -o "$lab/xstate.so" "$(dirname "$0")/nfs-lab-xstate.c" -ldl
+TMPDIR=${TMPDIR:-/tmp} env ${amx:+LD_PRELOAD="$lab/xstate.so"} linux.uml mem="${mem}M" root=/dev/root rootfstype=hostfs rootflags=/ rw init="$lab/init" con=null con0=fd:0,fd:1 </dev/null >"$lab/console" 2>&1 & uml=$!
 tail -n +1 -f "$lab/out" --pid=$uml & shown=$!
 for ((i = 0; i < limit * 5; i++)); do kill -0 $uml 2>/dev/null || break; [ -f "$lab/status" ] && { sleep 1; break; }; sleep 0.2; done
 status=124; [ -f "$lab/status" ] && status=$(cat "$lab/status")

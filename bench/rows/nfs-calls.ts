@@ -4,14 +4,16 @@ import type { NfsCount } from '../nfs-inside.js';
 import { PROJECT } from '../places.js';
 import { median } from '../results.js';
 import type { Run, Subcommand } from '../subcommand.js';
+import { isThere, need } from '../tools.js';
 
 /**
  * NFS calls a file, ours and rclone's from the same mount, on a real NFS server and client in a kernel of their own
  * (test/nfs-lab.sh, which needs root). Reads are counted apart: they are the bytes themselves.
  */
 export const nfsCalls: Subcommand = async ({ rounds, small }: Run) => {
-  if (process.getuid?.() !== 0)
-    return Promise.resolve({ tables: [], goals: [], notes: ['Not run: it needs root.'] });
+  if (process.getuid?.() !== 0 || !isThere('apt-get'))
+    return { tables: [], goals: [], notes: ['Not run: it needs root, and packages of Debian or Ubuntu.'] };
+  need('cc', 'linux.uml', 'exportfs', 'modprobe', 'ip');
   const inside = [
     process.execPath,
     join(PROJECT, 'dist/bench/nfs-inside.js'),
