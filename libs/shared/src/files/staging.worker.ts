@@ -10,13 +10,14 @@ import {
   type UploadPlan,
 } from '../domain/index.js';
 import { workerData } from 'node:worker_threads';
-import { Digests, type FileDigests } from './digests.js';
+import { copyBytes, local } from './copy-bytes.js';
+import { Digests } from './digests.js';
 import { makeFolder, renameToFree } from './folders.js';
 import { isOver, type Moment } from './moment.js';
 import { PIECE } from './hash-memory.js';
 import type { HashSlot } from './hasher.js';
 import { lookOf } from './look.js';
-import { Cancelled, serve, StepFault, type Served } from './serve.js';
+import { serve, StepFault, type Served } from './serve.js';
 import { HashingSlot } from './slot-digests.js';
 
 /** One file to stage. */
@@ -54,14 +55,6 @@ export type StageAnswer =
   | { readonly kind: 'not-a-file'; readonly fileKind: FileKind }
   | { readonly kind: 'too-large'; readonly why: string };
 
-/** A sign of life is sent after so many bytes, or so many milliseconds. */
-const TELL_EVERY = 8 * 1024 * 1024;
-const TELL_EVERY_MS = 200;
-/**
- * A sync is begun after so many bytes, and goes on while the next ones are copied: no sync outlasts the deadline, and the
- * disk is at work all the time, not only at the end of a file.
- */
-const SYNC_EVERY = 32 * 1024 * 1024;
 const FOLDER_TRIES = 20;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT } = fs.constants;
 const hashing = workerData === null ? null : new HashingSlot(workerData as HashSlot);
@@ -118,7 +111,7 @@ async function copy(
   const target = openTarget(request.target);
   const digests = hashing?.takes(plan) ? hashing.begin(plan) : new Digests(plan, request.contentMd5);
   try {
-    const copied = await copyBytes(source, target, before.size, digests, call);
+    const copied = await copyBytes(source, target, before.size, buffers, digests, call);
     // one call on NFS less a small file: a change within one read is rare, and found by the look before removal
     const atOnce = before.size <= PIECE && copied === before.size;
     const after = atOnce ? before : lookOf(fs.fstatSync(source, { bigint: true }));
@@ -146,91 +139,6 @@ async function copy(
   }
 }
 
-/** Copies in one pass: while one piece is hashed and written, the next is read. @returns bytes read */
-async function copyBytes(
-  source: number,
-  target: number,
-  size: number,
-  digests: FileDigests,
-  call: Served,
-): Promise<number> {
-  let [at, synced] = [0, 0];
-  let told = { at: 0, when: performance.now() };
-  let [writing, syncing] = [Promise.resolve(), Promise.resolve()];
-  try {
-    // what was appended since the look is noticed, and not copied without end
-    for (let turn = 0; at <= size; turn++) {
-      const buffer = buffers[turn % 2] ?? Buffer.alloc(PIECE);
-      const read = readAllSync(source, buffer, at);
-      if (read === 0) break;
-      const piece = buffer.subarray(0, read);
-      digests.settle();
-      digests.update(piece);
-      await writing;
-      if (call.cancelled) throw new Cancelled();
-      if (turn === 0 && read === size) {
-        local('write', () => writeAllSync(target, piece));
-        return size;
-      }
-      if (at - synced >= SYNC_EVERY) {
-        await syncing;
-        syncing = sync(target);
-        syncing.catch(() => undefined);
-        synced = at;
-      }
-      writing = writeAll(target, piece, at);
-      // awaited in a later turn; without a handler until then Node would call it unhandled
-      writing.catch(() => undefined);
-      at += read;
-      if (at - told.at >= TELL_EVERY || performance.now() - told.when >= TELL_EVERY_MS) {
-        told = { at, when: performance.now() };
-        call.progress(at);
-      }
-    }
-    await writing;
-    await syncing;
-    return at;
-  } finally {
-    // a write still under way would go to whatever file gets this descriptor's number next
-    await Promise.allSettled([writing, syncing]);
-  }
-}
-
-/** Fills the buffer, short of the file's end: a read may bring less than it was asked for. @returns bytes read */
-function readAllSync(descriptor: number, buffer: Buffer, position: number): number {
-  let at = 0;
-  while (at < buffer.length) {
-    const read = fs.readSync(descriptor, buffer, at, buffer.length - at, position + at);
-    if (read === 0) break;
-    at += read;
-  }
-  return at;
-}
-
-function writeAllSync(descriptor: number, piece: Buffer): void {
-  for (let at = 0; at < piece.length;) at += fs.writeSync(descriptor, piece, at, piece.length - at, at);
-}
-
-function writeAll(descriptor: number, piece: Buffer, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const next = (at: number): void => {
-      if (at === piece.length) return resolve();
-      fs.write(descriptor, piece, at, piece.length - at, position + at, (error, written) =>
-        error ? reject(new StepFault('staging', 'write', error)) : next(at + written),
-      );
-    };
-    next(0);
-  });
-}
-
-function sync(descriptor: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.fdatasync(descriptor, (error) =>
-      error ? reject(new StepFault('staging', 'fdatasync', error)) : resolve(),
-    );
-  });
-}
-
 /** A file of one piece is still in the buffer that it was read into. */
 function handOver(target: number, size: number): { bytes: Uint8Array } {
   fs.closeSync(target);
@@ -253,14 +161,6 @@ function openTarget(path: string): number {
 function discard(descriptor: number, path: string): void {
   fs.closeSync(descriptor);
   fs.rmSync(path, { force: true });
-}
-
-function local<T>(operation: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw new StepFault('staging', operation, error);
-  }
 }
 
 function planOf(size: number, rule: BlockRule): UploadPlan | string {
