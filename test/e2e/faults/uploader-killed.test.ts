@@ -62,7 +62,7 @@ test('a file that kills its uploader is tried alone and quarantined; its neighbo
   );
   world.drop('poison', 5 * MIB);
   const quarantined = async () => (await world.status()).processed_err === 1;
-  for (let deaths = 0; deaths < 8 && !(await quarantined()); deaths++) {
+  for (let deaths = 0; deaths < 8; deaths++) {
     deadly = false;
     const app = await world.start('uploader');
     await app.ready();
@@ -71,11 +71,11 @@ test('a file that kills its uploader is tried alone and quarantined; its neighbo
       async () => deadly || (await quarantined()),
       60_000,
     );
+    // one that is killed between the count and the end of the job leaves it to the next, which tries it once more
+    if (await quarantined()) break;
     await app.kill();
   }
-  const app = await world.start('uploader');
-  await app.ready();
-  await until('it stands quarantined', quarantined, 60_000);
+  assert.ok(await quarantined(), 'it stands quarantined after eight deaths at most');
   await world.done(2, 60_000);
   const body = await until('it stands as failed', async () => {
     const { body: file } = await world.api('/v1/files/poison');
