@@ -1,22 +1,50 @@
 import { rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { escaped } from '../apps/cli/print.js';
 import { demo } from './local/demo.js';
+import { whatIsLeft } from './local/left.js';
+import { listBlobs } from './local/list.js';
 import { showProgress } from './local/show.js';
 import { LocalSystem } from './local/system.js';
 
 const SAME_SIGNAL_MS = 1000;
+const HELP = `npm run local -- [OPTION ...]   the whole system on this machine, below .local/
+
+  --session NAME   start this session; without it a session that was active goes on, or a new one starts
+  --folder DIR     keep everything below this folder instead of .local
+  --port N         port of the API; default 8000, or any free one where that is taken
+  --demo           move a few files, compare every byte, and end
+  --list           print what the store of the running system holds, and end
+  --help           print this, and end
+
+Settings of the apps are taken from the environment (APP_...). Ctrl-C ends everything.`;
 
 /** `npm run local`: the whole system on this machine, below `.local/`; `--demo` moves a few files and ends. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { demo: { type: 'boolean' }, port: { type: 'string' }, session: { type: 'string' } },
+    options: {
+      demo: { type: 'boolean' },
+      folder: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      list: { type: 'boolean' },
+      port: { type: 'string' },
+      session: { type: 'string' },
+    },
   });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
   const given = values.port ?? process.env.APP_PORT;
   if (given !== undefined && !/^\d{1,5}$/.test(given)) throw new Error(`--port ${given} is no port`);
-  const folder = resolve(__dirname, '../..', '.local');
+  const folder = resolve(values.folder ?? join(__dirname, '../..', '.local'));
   // a demo starts from nothing and leaves what is dropped by hand alone
   const root = values.demo ? join(folder, 'demo') : folder;
+  if (values.list) {
+    await listBlobs(root);
+    return 0;
+  }
   const system = await LocalSystem.prepare(root, given === undefined ? null : Number(given));
   const ended = new AbortController();
   let toldAt = 0;
@@ -31,11 +59,7 @@ async function main(): Promise<number> {
   try {
     await Promise.race([system.start(), aborted(ended.signal)]);
     if (ended.signal.aborted) return 0;
-    const started = await system.ask<{ date_prefix: string; encoded_session: string }>(
-      '/v1/watch/start',
-      values.session !== undefined || values.demo ? { session_name: values.session ?? 'demo' } : {},
-    );
-    const prefix = `${started.date_prefix}/${started.encoded_session}`;
+    const prefix = await session(system, values.session ?? (values.demo ? 'demo' : null));
     greet(system, prefix);
     if (!values.demo) console.log('Copy files into the drop folder; Ctrl-C ends everything.\n');
     const shown = showProgress(system, ended.signal);
@@ -49,7 +73,34 @@ async function main(): Promise<number> {
     if (values.demo)
       for (const kept of ['nfs', 'azurite', 'redis', 'staging'])
         rmSync(join(root, kept), { recursive: true, force: true });
+    else console.log(whatIsLeft(root));
   }
+}
+
+/**
+ * Starts the session of this name; without one the session that is active goes on, or a new one starts.
+ *
+ * @returns its key
+ */
+async function session(system: LocalSystem, name: string | null): Promise<string> {
+  const { items } = await system.ask<{ items: Session[] }>('/v1/sessions?limit=1000');
+  const active = items.find(({ state }) => state === 'active');
+  if (active && name === null) return keyOf(active);
+  const started = await system.ask<Session>('/v1/watch/start', name === null ? {} : { session_name: name });
+  if (active && keyOf(active) !== keyOf(started))
+    console.log(`This ends the session ${escaped(active.session_name)}, which was active.`);
+  return keyOf(started);
+}
+
+interface Session {
+  readonly date_prefix: string;
+  readonly encoded_session: string;
+  readonly session_name: string;
+  readonly state?: string;
+}
+
+function keyOf({ date_prefix, encoded_session }: Session): string {
+  return `${date_prefix}/${encoded_session}`;
 }
 
 async function runDemo(system: LocalSystem, prefix: string): Promise<number> {
@@ -63,7 +114,7 @@ function greet(system: LocalSystem, prefix: string): void {
   API           ${system.apiUrl}/v1/status
   Swagger       ${system.apiUrl}/docs
   Bull Board    ${system.apiUrl}/admin/queues
-  Store         ${system.container.url}
+  Store         npm run local -- --list   (in another terminal)
   Logs          ${relative('.', system.logs)}
   Session       ${prefix}
   Drop folder   ${relative('.', system.incoming)}

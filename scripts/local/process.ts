@@ -28,6 +28,11 @@ export class LocalProcess {
     return this.process.pid !== undefined && this.process.exitCode === null && !this.process.signalCode;
   }
 
+  /** Its process id; undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.process.pid;
+  }
+
   /** The end of what it printed. */
   lastWords(): string {
     return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-8).join('\n');

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { escaped } from '../../apps/cli/print.js';
 import type { LocalSystem } from './system.js';
 
 /** No more than one line of progress a file in so many milliseconds. */
@@ -78,7 +79,8 @@ function watchDrops(incoming: string): NodeJS.Timeout {
 }
 
 function line(word: string, text: string): void {
-  console.log(`${new Date().toISOString().slice(11, 19)}  ${word.padEnd(9)}  ${text}`);
+  // names come from whoever drops files
+  console.log(`${new Date().toISOString().slice(11, 19)}  ${word.padEnd(9)}  ${escaped(text)}`);
 }
 
 /** Bytes for people. */

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { BlobServiceClient, StorageSharedKeyCredential, type ContainerClient } from '@azure/storage-blob';
@@ -6,6 +7,7 @@ import { freePort } from '../../test/support/child.js';
 import { ACCOUNT } from '../../test/support/services.js';
 import { until } from '../../test/support/until.js';
 import { LocalProcess } from './process.js';
+import { forgetRunning, noteRunning, requireNoneRunning } from './running.js';
 
 const CONTAINER = 'ingest';
 /** The shutdown grace of the apps and 5 s, contract section 1; milliseconds. */
@@ -18,6 +20,8 @@ export class LocalSystem {
   readonly container: ContainerClient;
   private readonly apps: LocalProcess[] = [];
   private readonly services: LocalProcess[] = [];
+  private readonly commands = new Map<LocalProcess, string>();
+  private readonly keeper: ChildProcess;
   private stopping: Promise<void> | null = null;
 
   private constructor(
@@ -25,10 +29,16 @@ export class LocalSystem {
     private readonly ports: { api: number; azurite: number; redis: number },
   ) {
     this.apiUrl = `http://127.0.0.1:${ports.api}`;
-    this.container = new BlobServiceClient(
-      this.accountUrl,
-      new StorageSharedKeyCredential(ACCOUNT.name, ACCOUNT.key),
-    ).getContainerClient(CONTAINER);
+    this.container = containerOf(this.accountUrl);
+    this.keeper = spawn(process.execPath, [join(__dirname, 'keeper.js')], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    // without it a system that is killed leaves its processes, and the next start names them
+    this.keeper.on('error', () => undefined);
+    this.keeper.stdin?.on('error', () => undefined);
+    this.keeper.unref();
+    this.note();
   }
 
   /**
@@ -47,7 +57,7 @@ export class LocalSystem {
       'nfs/.failed',
     ])
       mkdirSync(join(root, folder), { recursive: true });
-    takeFolder(root);
+    requireNoneRunning(root);
     if (port !== null && !(await isFree(port))) throw new Error(`port ${port} is taken`);
     return new LocalSystem(root, {
       api: port ?? ((await isFree(8000)) ? 8000 : await freePort()),
@@ -74,18 +84,18 @@ export class LocalSystem {
     const bare = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? this.root };
     const redis = ['--port', `${this.ports.redis}`, '--bind', '127.0.0.1', '--dir', join(this.root, 'redis')];
     redis.push('--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction');
-    this.services.push(this.launch('redis', 'redis-server', redis, bare));
+    this.launch('service', 'redis', 'redis-server', redis, bare);
     const azurite = [require.resolve('azurite/dist/src/blob/main.js')];
     azurite.push('--blobPort', `${this.ports.azurite}`, '--location', join(this.root, 'azurite'));
     azurite.push('--disableTelemetry', '--skipApiVersionCheck', '--silent');
-    this.services.push(this.launch('azurite', process.execPath, azurite, bare));
+    this.launch('service', 'azurite', process.execPath, azurite, bare);
     await this.whileAlive('Azurite answers', () => fetch(this.accountUrl).then(() => true));
 
     const ports = { api: this.ports.api, scanner: await freePort(), uploader: await freePort() };
     for (const role of ['api', 'scanner', 'uploader'] as const) {
       const main = resolve(__dirname, `../../apps/${role}/main.js`);
       const env = { ...bare, ...this.settings(), APP_PORT: `${ports[role]}` };
-      this.apps.push(this.launch(role, process.execPath, [main], env));
+      this.launch('app', role, process.execPath, [main], env);
     }
     for (const [role, port] of Object.entries(ports))
       await this.whileAlive(`${role} is ready`, async () => {
@@ -124,7 +134,8 @@ export class LocalSystem {
     this.stopping ??= (async () => {
       await Promise.all(this.apps.map((app) => app.stop(APP_GRACE_MS)));
       await Promise.all(this.services.map((service) => service.stop(SERVICE_GRACE_MS)));
-      rmSync(join(this.root, 'pid'), { force: true });
+      this.keeper.stdin?.end();
+      forgetRunning(this.root);
     })();
     return this.stopping;
   }
@@ -132,12 +143,33 @@ export class LocalSystem {
   /** Ends everything at once. */
   kill(): void {
     for (const one of [...this.apps, ...this.services]) one.kill();
-    rmSync(join(this.root, 'pid'), { force: true });
+    forgetRunning(this.root);
   }
 
-  private launch(name: string, command: string, args: string[], env: Record<string, string>): LocalProcess {
+  private launch(
+    kind: 'app' | 'service',
+    name: string,
+    command: string,
+    args: string[],
+    env: Record<string, string>,
+  ): void {
     if (this.stopping) throw new Error(`${name} is not started: the system stops`);
-    return new LocalProcess(name, command, args, env, join(this.logs, `${name}.log`));
+    const started = new LocalProcess(name, command, args, env, join(this.logs, `${name}.log`));
+    (kind === 'app' ? this.apps : this.services).push(started);
+    this.commands.set(started, command === process.execPath ? (args[0] ?? '') : command);
+    this.note();
+    const { pid } = started;
+    if (pid === undefined) return;
+    this.keeper.stdin?.write(`${kind} ${pid}\n`);
+    void started.ended.then(() => this.keeper.stdin?.writable && this.keeper.stdin.write(`gone ${pid}\n`));
+  }
+
+  /** Keeps for the next command what runs here. */
+  private note(): void {
+    const processes = [...this.commands].flatMap(([{ name, pid }, command]) =>
+      pid === undefined ? [] : [{ name, pid, command }],
+    );
+    noteRunning(this.root, { pid: process.pid, apiUrl: this.apiUrl, accountUrl: this.accountUrl, processes });
   }
 
   /** The apps' settings: what the caller's environment says of `APP_...`, but for what this system itself decides. */
@@ -172,18 +204,10 @@ export class LocalSystem {
   }
 }
 
-/** Two systems on one folder would share one Redis file. */
-function takeFolder(root: string): void {
-  const path = join(root, 'pid');
-  let pid = 0;
-  try {
-    pid = Number(readFileSync(path, 'utf8'));
-    process.kill(pid, 0);
-  } catch {
-    writeFileSync(path, `${process.pid}`);
-    return;
-  }
-  throw new Error(`process ${pid} already runs the system in ${root}; stop it first, or remove ${path}`);
+/** The container that files go to, signed in with the emulator's public key. */
+export function containerOf(accountUrl: string): ContainerClient {
+  const key = new StorageSharedKeyCredential(ACCOUNT.name, ACCOUNT.key);
+  return new BlobServiceClient(accountUrl, key).getContainerClient(CONTAINER);
 }
 
 function isFree(port: number): Promise<boolean> {
