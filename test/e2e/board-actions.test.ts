@@ -95,6 +95,10 @@ test('promote, pause, remove and retry of a job do the right thing with its file
   );
   const waiting = world.drop('waiting.bin', 2000);
   await inState('waiting.bin', 'queued');
+  assert.match(
+    (await world.api('/v1/files/waiting.bin')).body.why,
+    /^queued: .*; the queue is paused \(Bull/,
+  );
   assert.equal((await world.status()).queue.waiting, 1);
   await show('waiting', 'waiting.bin');
   await shot(page, 'board-paused');

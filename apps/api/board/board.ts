@@ -1,4 +1,5 @@
 import { createBullBoard } from '@bull-board/api';
+import type { BeforeHook } from '@bull-board/api/typings/app';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type Request, type Response } from 'express';
 import { messageOf } from '@app/shared/domain';
@@ -10,8 +11,21 @@ import { UploadAdapter } from './adapter.js';
 export const BOARD_PATH = '/admin/queues';
 
 /** A job stands for a file that the scanner found; one that is made or rewritten by hand would stand for none. */
-const HAND_MADE = /\/(?:add|update-data)$/;
+const HAND_MADE = /\/(?:add|update-data|job-schedulers\/:schedulerId(?:\/run)?)$/;
 const NOT_BY_HAND = 'a job is not made or changed by hand: drop a file, and the scanner makes its job';
+/** It would hold all uploaders back without a trace; one that was set otherwise may be removed here. */
+const LIMIT = /\/(?:concurrency|rate-limit)$/;
+const NO_LIMIT =
+  'a limit of the whole queue is not set by hand: APP_WORKER_CONCURRENCY says how many files an uploader works on at once, and Pause holds all of them';
+
+/** Refuses what would move no file, with a sentence that the person who pressed the button reads. */
+const refuse: BeforeHook = ({ method, route, request }) => {
+  if (HAND_MADE.test(route)) return { allow: false, message: NOT_BY_HAND };
+  if (method === 'get' || !LIMIT.test(route)) return;
+  const { concurrency, max } = (request.body ?? {}) as { concurrency?: unknown; max?: unknown };
+  const removes = route.endsWith('/concurrency') ? concurrency === 0 : max === null;
+  return removes ? undefined : { allow: false, message: NO_LIMIT };
+};
 
 /**
  * The router of Bull Board's page decodes an address before it takes it apart, and once more whenever it is shown
@@ -49,9 +63,7 @@ export function uploadBoard(parts: ApiParts): Router {
     serverAdapter: server,
     options: {
       uiConfig: { boardTitle: 'Sluice', hideRedisDetails: true },
-      handlerHooks: {
-        before: ({ route }) => (HAND_MADE.test(route) ? { allow: false, message: NOT_BY_HAND } : undefined),
-      },
+      handlerHooks: { before: refuse },
     },
   });
   server.setErrorHandler((error) => ({

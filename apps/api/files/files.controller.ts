@@ -11,6 +11,7 @@ import {
 } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { FILE_STATES, parseSessionKey, type FileState, type SessionRef } from '@app/shared/domain';
+import { queueBrakes } from '@app/shared/queue';
 import { RECORD_STATES } from '@app/shared/records';
 import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
@@ -71,15 +72,20 @@ export class FilesController {
       };
     const states = RECORD_STATES.filter((candidate) => wanted === null || candidate === wanted);
     const room = limit - waiting.length;
-    const records = await this.parts.gate.ask(() =>
-      this.parts.history.list({ states, session, before: cursor?.before ?? null, limit: room + 1 }),
+    const [records, brakes] = await this.parts.gate.ask(() =>
+      Promise.all([
+        this.parts.history.list({ states, session, before: cursor?.before ?? null, limit: room + 1 }),
+        queueBrakes(this.parts.queue),
+      ]),
     );
     const page = records.slice(0, room);
     // a page full of waiting files: the records begin on the next one
     const next = records.length > room ? { before: page.at(-1)?.id ?? Number.MAX_SAFE_INTEGER } : null;
     const items = [
       ...waiting,
-      ...page.filter((record) => wanted === null || record.state === wanted).map(recordView),
+      ...page
+        .filter((record) => wanted === null || record.state === wanted)
+        .map((record) => recordView(record, brakes)),
     ];
     return { items, next_cursor: next && makeCursor(next) };
   }
@@ -90,13 +96,13 @@ export class FilesController {
   @ApiOkResponse({ type: FileAndOthers })
   @Problems(404)
   async one(@Param('filename') filename: string): Promise<FileAndOthers> {
-    const { gate, incoming, history } = this.parts;
-    const [entry, records, view] = await gate.ask(() =>
-      Promise.all([incoming.entry(filename), history.find(filename), incoming.view()]),
+    const { gate, incoming, history, queue } = this.parts;
+    const [entry, records, view, brakes] = await gate.ask(() =>
+      Promise.all([incoming.entry(filename), history.find(filename), incoming.view(), queueBrakes(queue)]),
     );
     const found: FileView[] = [
       ...(entry ? [incomingView(filename, entry, Date.now())] : []),
-      ...records.map(recordView),
+      ...records.map((record) => recordView(record, brakes)),
     ];
     const [newest, ...others] = found;
     if (newest) return { ...newest, others };

@@ -1,9 +1,10 @@
 import { decodeSession, formatBytes } from '@app/shared/domain';
+import type { QueueBrakes } from '@app/shared/queue';
 import type { FileRecord, IncomingEntry } from '@app/shared/records';
 import type { FileView } from './files.dto.js';
 
-/** A record as the api shows it. */
-export function recordView(file: FileRecord): FileView {
+/** A record as the api shows it. @param brakes what keeps queued files waiting */
+export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
   const { datePrefix, encodedSession } = file.session;
   const percent =
     file.size === 0 ? (file.state === 'done' ? 100 : 0) : Math.floor((100 * file.progress) / file.size);
@@ -11,7 +12,7 @@ export function recordView(file: FileRecord): FileView {
   return {
     filename: file.filename,
     state: file.state,
-    why: whyOf(file, percent),
+    why: `${whyOf(file, percent)}${file.state === 'queued' ? whyBraked(brakes) : ''}`,
     session: {
       date_prefix: datePrefix,
       encoded_session: encodedSession,
@@ -44,6 +45,18 @@ function whyOf(file: FileRecord, percent: number): string {
     case 'failed':
       return file.why.startsWith('failed') ? file.why : `failed: ${file.why}`;
   }
+}
+
+/** Why a queued file waits longer than it would; empty where nothing is set. */
+function whyBraked({ paused, concurrency, rateLimit }: QueueBrakes): string {
+  const brakes = [
+    ...(paused ? ['the queue is paused'] : []),
+    ...(concurrency === null ? [] : [`the queue has a concurrency limit of ${concurrency}`]),
+    ...(rateLimit === null
+      ? []
+      : [`the queue has a rate limit of ${rateLimit.max} in ${rateLimit.durationMs / 1000} s`]),
+  ];
+  return brakes.length === 0 ? '' : `; ${brakes.join(', ')} (Bull Board, /admin/queues)`;
 }
 
 /** A file in the drop folder as the api shows it. `now` in milliseconds since 1970. */

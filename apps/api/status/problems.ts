@@ -1,4 +1,6 @@
 import { leadingScanner, type DiskUse, type PodReport } from '@app/shared/pods';
+import type { QueueBrakes } from '@app/shared/queue';
+import { brakeProblems } from './brakes.js';
 
 /** The share of a disk above which it is a problem. */
 const DISK_FULL = 0.8;
@@ -9,8 +11,8 @@ export interface Situation {
   readonly enabled: boolean;
   /** Jobs that are not through. */
   readonly open: number;
-  /** Whether somebody paused the queue. */
-  readonly paused: boolean;
+  /** What somebody set on the whole queue. */
+  readonly brakes: QueueBrakes;
   /** Sentences of this api. */
   readonly seen: readonly string[];
 }
@@ -30,10 +32,7 @@ export function problemsOf(pods: readonly PodReport[], situation: Situation): st
   else if (!leader) sentences.push('No scanner leads: those that live stand by; one takes over within 15 s.');
   if (!pods.some(({ role }) => role === 'uploader') && (situation.enabled || situation.open > 0))
     sentences.push('No live uploader: nothing is moved.');
-  if (situation.paused)
-    sentences.push(
-      'The queue is paused: no new file is begun until it is resumed in Bull Board (/admin/queues).',
-    );
+  sentences.push(...brakeProblems(situation.brakes));
   for (const pod of pods)
     if (leader?.volume && pod !== leader && pod.volume !== null && pod.volume !== leader.volume)
       sentences.push(

@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { PodReport } from '@app/shared/pods';
+import { queueBrakes } from '@app/shared/queue';
 import { totals } from '@app/shared/records';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
@@ -23,12 +24,12 @@ export class StatusController {
   async status(): Promise<Status> {
     const { redis, prefix, gate, queue, sessions, incoming, pods, ownProblems } = this.parts;
     // asked at once, so that all of it is one round trip
-    const [watch, sums, counts, paused, view, alive] = await gate.ask(() =>
+    const [watch, sums, counts, brakes, view, alive] = await gate.ask(() =>
       Promise.all([
         sessions.watch(),
         totals(redis, prefix),
         queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed'),
-        queue.isPaused(),
+        queueBrakes(queue),
         incoming.view(),
         pods.alive(),
       ]),
@@ -61,7 +62,7 @@ export class StatusController {
       problems: problemsOf(alive, {
         enabled: watch?.enabled ?? false,
         open: jobs.waiting + jobs.active + jobs.delayed,
-        paused,
+        brakes,
         seen: ownProblems(),
       }),
     };
