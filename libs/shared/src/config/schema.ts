@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { splitPatterns } from './patterns.js';
 import { parseQuantity } from './quantity.js';
 
 /** The processes that read settings. */
@@ -116,11 +117,7 @@ const choice = <T extends string>(...values: T[]): Kind<T> => ({
 });
 const patterns: Kind<string[]> = {
   type: 'comma-separated globs',
-  parse: (value) =>
-    value
-      .split(',')
-      .map((pattern) => pattern.trim())
-      .filter((pattern) => pattern !== ''),
+  parse: splitPatterns,
 };
 
 const define = <T>(variable: Variable<T>): Variable<T> => variable;
@@ -235,7 +232,7 @@ export const SCHEMA = {
   APP_IGNORE_PATTERNS: define({
     kind: patterns,
     default: '',
-    meaning: 'Names to leave alone, e.g. `*.part,*.tmp`.',
+    meaning: 'Names to leave alone, e.g. `*.part,*.tmp` or `*.{part,tmp}`.',
   }),
   APP_MAX_QUEUE_SIZE: define({
     kind: whole(1, 1_000_000),
