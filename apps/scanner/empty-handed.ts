@@ -1,6 +1,7 @@
 import { blobName, jobId, percentDecode } from '@app/shared/domain';
 import { readPayload } from '@app/shared/queue';
 import { liveFiles, type LiveFile } from '@app/shared/records';
+import type { BlockedEntries } from './blocked-entries.js';
 import { isThere } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
 import type { Standing } from './scan-memory.js';
@@ -31,6 +32,7 @@ export async function dropJobsOfNothing(
   memory: EmptyHanded,
   standing: ReadonlyMap<string, Standing>,
   hands: ReadonlySet<string>,
+  blocked: BlockedEntries,
 ): Promise<void> {
   const page = await parts.queue.getFailed(memory.failedAt, memory.failedAt + PAGE - 1);
   let dropped = 0;
@@ -45,7 +47,7 @@ export async function dropJobsOfNothing(
       const { session, filename } = payload;
       if (standing.has(filename) || hands.has(blobName(session, filename))) continue;
       // quarantined or brought back since the folders were listed?
-      if (await stands(parts, { session, filename })) continue;
+      if (await stands(parts, { session, filename }, blocked)) continue;
     }
     mustLead(parts);
     // one that runs again meanwhile is locked, and stays
@@ -71,6 +73,7 @@ export async function dropRecordsOfNothing(
   memory: EmptyHanded,
   standing: ReadonlyMap<string, Standing>,
   hands: ReadonlySet<string>,
+  blocked: BlockedEntries,
 ): Promise<void> {
   const again: LiveFile[] = [...memory.suspects].flatMap((blob) => split(blob));
   const page = await liveFiles(parts.redis, parts.prefix, memory.cursor, PAGE);
@@ -83,7 +86,7 @@ export async function dropRecordsOfNothing(
     const blob = blobName(file.session, file.filename);
     if (states[i] !== 'missing' || suspects.has(blob)) continue;
     if (!memory.suspects.has(blob)) suspects.add(blob);
-    else if (!(await stands(parts, file))) {
+    else if (!(await stands(parts, file, blocked))) {
       mustLead(parts);
       await parts.moves.forget(file.session, file.filename);
     }
@@ -97,10 +100,16 @@ function split(blob: string): LiveFile[] {
   return [{ session: { datePrefix, encodedSession }, filename: rest.join('/') }];
 }
 
-async function stands(parts: ScannerParts, { session, filename }: LiveFile): Promise<boolean> {
+/** Whether a file stands in a session's folder, or may: what may not be looked at may be there. @throws VolumeError */
+async function stands(
+  parts: ScannerParts,
+  { session, filename }: LiveFile,
+  blocked: BlockedEntries,
+): Promise<boolean> {
   const { layout, volume } = parts;
-  return (
-    (await isThere(volume, layout.failed(session, filename))) !== null ||
-    (await isThere(volume, layout.processing(session, filename))) !== null
-  );
+  for (const path of [layout.failed(session, filename), layout.processing(session, filename)]) {
+    const look = isThere(volume, path).then((found) => found !== null);
+    if (await blocked.attempt(path, look, true)) return true;
+  }
+  return false;
 }

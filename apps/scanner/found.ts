@@ -1,5 +1,6 @@
 import type { FileLook, SessionRef } from '@app/shared/domain';
 import { uploadJob, type UploadPayload } from '@app/shared/queue';
+import type { BlockedEntries } from './blocked-entries.js';
 import { isThere } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
 import type { SessionFolder } from './walk.js';
@@ -35,7 +36,8 @@ export async function addJobs(parts: ScannerParts, payloads: readonly UploadPayl
 }
 
 /**
- * The files that are still there, looked at past the caches of NFS: a listing may be older than what it lists.
+ * The files that are still there, looked at past the caches of NFS: a listing may be older than what it lists. One that
+ * may not be looked at is noted as blocked.
  *
  * @throws VolumeError
  */
@@ -43,11 +45,14 @@ export async function confirmed<F extends Found>(
   parts: ScannerParts,
   files: readonly F[],
   pathOf: (file: F) => string,
+  blocked: BlockedEntries,
 ): Promise<(F & { look: FileLook })[]> {
   const found: (F & { look: FileLook })[] = [];
   for (let at = 0; at < files.length; at += BATCH) {
     const batch = files.slice(at, at + BATCH);
-    const looks = await Promise.all(batch.map((file) => isThere(parts.volume, pathOf(file))));
+    const looks = await Promise.all(
+      batch.map((file) => blocked.attempt(pathOf(file), isThere(parts.volume, pathOf(file)), null)),
+    );
     for (const [i, file] of batch.entries()) {
       const look = looks[i];
       if (look?.kind === 'file') found.push({ ...file, look });

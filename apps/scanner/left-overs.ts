@@ -1,5 +1,6 @@
 import { blobName, isRemovingNameOf, removedFileName, sessionKey, type SessionRef } from '@app/shared/domain';
-import { isThere, orNull } from './looks.js';
+import type { BlockedEntries } from './blocked-entries.js';
+import { isThere } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
 import type { SessionFolder, WalkedRoot } from './walk.js';
 
@@ -26,7 +27,7 @@ export interface LeftOvers {
 /**
  * Puts back what a run left that died between its removal's rename and unlink: a dot name, seen in two passes, which
  * no living pod has in hand. Never over an existing name. The file then counts as claimed: it is added to its folder's
- * files.
+ * files. One that may not be renamed is noted as blocked, and holds its name.
  *
  * @param before paths that the last pass saw
  * @throws VolumeError; LeaseLost
@@ -36,6 +37,7 @@ export async function putLeftOversBack(
   folders: readonly SessionFolder[],
   before: ReadonlySet<string>,
   hands: ReadonlySet<string>,
+  blocked: BlockedEntries,
 ): Promise<LeftOvers> {
   const seen = new Set<string>();
   const standing: LeftOvers['standing'][number][] = [];
@@ -44,9 +46,12 @@ export async function putLeftOversBack(
     for (const entry of folder.leftOvers) {
       const path = `${folder.path}/${entry}`;
       // what is no file was never made by Sluice
-      if ((await parts.volume.lstat(path))?.kind !== 'file') continue;
+      const kind = parts.volume.lstat(path).then((look) => look?.kind);
+      if ((await blocked.attempt(path, kind, 'file')) !== 'file') continue;
       const note = `${SIDE_NOTE}${entry.slice(REMOVING.length, REMOVING.length + TOKEN)}`;
-      const noted = folder.others.includes(note) ? await readNote(parts, `${folder.path}/${note}`) : null;
+      const noted = folder.others.includes(note)
+        ? await readNote(parts, `${folder.path}/${note}`, blocked)
+        : null;
       const name = noted ?? removedFileName(entry) ?? null;
       if (name === null || !isRemovingNameOf(entry, name)) {
         problems.push(
@@ -61,9 +66,10 @@ export async function putLeftOversBack(
       const home = `${folder.path}/${name}`;
       if (!before.has(path) || folder.files.includes(name)) continue;
       mustLead(parts);
-      if (await isThere(parts.volume, home)) continue;
-      if ((await parts.volume.renameToFree(path, home)) !== 'renamed') continue;
-      if (noted !== null) await parts.volume.unlink(`${folder.path}/${note}`);
+      if (await blocked.attempt(home, isThere(parts.volume, home), 'perhaps')) continue;
+      const renamed = await blocked.attempt(path, parts.volume.renameToFree(path, home), 'blocked');
+      if (renamed !== 'renamed') continue;
+      if (noted) await remove(parts, `${folder.path}/${note}`, blocked);
       standing.pop();
       folder.files.push(name);
       parts.log.info(
@@ -75,9 +81,13 @@ export async function putLeftOversBack(
   return { seen, standing, problems };
 }
 
-/** The name in a side note; null where there is none that can be read. @throws VolumeError */
-async function readNote(parts: ScannerParts, path: string): Promise<string | null> {
-  return orNull(parts.volume.readText(path));
+/** The name in a side note; null where there is none, undefined where it may not be read. @throws VolumeError */
+async function readNote(
+  parts: ScannerParts,
+  path: string,
+  blocked: BlockedEntries,
+): Promise<string | null | undefined> {
+  return blocked.attempt(path, parts.volume.readText(path), undefined);
 }
 
 /**
@@ -92,6 +102,7 @@ export async function sweep(
   roots: readonly WalkedRoot[],
   dropped: readonly string[],
   hands: ReadonlySet<string>,
+  blocked: BlockedEntries,
 ): Promise<void> {
   const isShortLived = (name: string) => /^\.sluice-(tmp|probe)-/.test(name);
   const paths = [
@@ -101,17 +112,17 @@ export async function sweep(
       folders.flatMap(({ path, others }) => others.filter(isShortLived).map((name) => `${path}/${name}`)),
     ),
   ];
-  for (const path of paths) if (await isOld(parts, path)) await remove(parts, path);
+  for (const path of paths) await removeOld(parts, path, blocked);
   for (const { folders } of roots)
     for (const folder of folders)
       for (const note of folder.others) {
         if (!note.startsWith(SIDE_NOTE) || hasLeftOver(folder, note.slice(SIDE_NOTE.length))) continue;
         const path = `${folder.path}/${note}`;
-        const name = await readNote(parts, path);
+        const name = await readNote(parts, path, blocked);
         // a removal that has not renamed yet writes its note first
         const needed =
-          name !== null && (folder.files.includes(name) || hands.has(blobName(folder.session, name)));
-        if (!needed && (await isOld(parts, path))) await remove(parts, path);
+          name != null && (folder.files.includes(name) || hands.has(blobName(folder.session, name)));
+        if (name !== undefined && !needed) await removeOld(parts, path, blocked);
       }
 }
 
@@ -119,14 +130,16 @@ function hasLeftOver({ leftOvers }: SessionFolder, token: string): boolean {
   return leftOvers.some((entry) => entry.startsWith(`${REMOVING}${token}.`));
 }
 
-/** Removes a short-lived file; one that does not let itself be removed stays. @throws VolumeError; LeaseLost */
-export async function remove(parts: ScannerParts, path: string): Promise<void> {
-  mustLead(parts);
-  await orNull(parts.volume.unlink(path));
+/** Removes a short-lived file of a dead process: a plain one that was not touched for {@link SHORT_LIVED_MS}. @throws VolumeError; LeaseLost */
+export async function removeOld(parts: ScannerParts, path: string, blocked: BlockedEntries): Promise<void> {
+  const look = await blocked.attempt(path, parts.volume.lstat(path), null);
+  // what is no plain file was never made by Sluice
+  if (look?.kind !== 'file' || parts.now() - Number(look.mtimeNs / 1_000_000n) <= SHORT_LIVED_MS) return;
+  await remove(parts, path, blocked);
 }
 
-/** Whether a plain file has not been touched for {@link SHORT_LIVED_MS}. What is none was never made by Sluice. */
-export async function isOld(parts: ScannerParts, path: string): Promise<boolean> {
-  const look = await parts.volume.lstat(path);
-  return look?.kind === 'file' && parts.now() - Number(look.mtimeNs / 1_000_000n) > SHORT_LIVED_MS;
+/** Removes a file; one that does not let itself be removed stays, noted as blocked. @throws VolumeError; LeaseLost */
+async function remove(parts: ScannerParts, path: string, blocked: BlockedEntries): Promise<void> {
+  mustLead(parts);
+  await blocked.attempt(path, parts.volume.unlink(path), false);
 }

@@ -37,16 +37,6 @@ export async function lookAnewAtMany(
   );
 }
 
-/** What a call on one entry gives, or null where it fails by that entry's own fault, which must not stop the others. */
-export async function orNull<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof VolumeError && error.disposition === 'retry') return null;
-    throw error;
-  }
-}
-
 /** Whether a file is there, asked past the caches of NFS; one that may not be opened is there. @throws VolumeError */
 export async function isThere(volume: Volume, path: string): Promise<FileLook | null> {
   try {

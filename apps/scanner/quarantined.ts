@@ -1,8 +1,8 @@
 import { blobName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
 import { failedAfter, readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
+import type { BlockedEntries } from './blocked-entries.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
-import { isOld, remove } from './left-overs.js';
-import { orNull } from './looks.js';
+import { removeOld } from './left-overs.js';
 import { mustLead, type ScannerParts } from './parts.js';
 import type { Standing } from './scan-memory.js';
 import type { SessionFolder } from './walk.js';
@@ -15,10 +15,13 @@ const UNKNOWN: QuarantineReason = {
   last_attempt_at: null,
 };
 
+const UNREAD: QuarantineReason = { ...UNKNOWN, message: 'its reason may not be read' };
+
 /**
  * Makes every quarantined file stand as failed again whose job is gone, and as queued whose job was retried. BullMQ
  * cannot create a failed job: one with a mark is added, and an uploader fails it with the stored reason, uncounted.
  *
+ * @param unread paths of reasons that may not be read, kept from pass to pass
  * @throws VolumeError; LeaseLost
  */
 export async function showQuarantined(
@@ -26,7 +29,12 @@ export async function showQuarantined(
   folders: readonly SessionFolder[],
   standing: ReadonlyMap<string, Standing>,
   hands: ReadonlySet<string>,
+  blocked: BlockedEntries,
+  unread: Set<string>,
 ): Promise<void> {
+  for (const path of unread)
+    if ((await blocked.attempt(path, parts.volume.readText(path), undefined)) !== undefined)
+      unread.delete(path);
   const quarantined = firstOfEachName(folders).filter(
     ({ session, filename }) =>
       standing.get(filename)?.place !== 'processing' && !hands.has(blobName(session, filename)),
@@ -39,14 +47,17 @@ export async function showQuarantined(
       ? [{ ...file, ended: states[i] === 'completed' }]
       : [],
   );
-  const found = await confirmed(parts, without, ({ session, filename }) =>
-    parts.layout.failed(session, filename),
+  const found = await confirmed(
+    parts,
+    without,
+    ({ session, filename }) => parts.layout.failed(session, filename),
+    blocked,
   );
   if (found.length === 0) return;
   const jobs: UploadPayload[] = [];
   for (const file of found) {
     const { session, filename, look, ended } = file;
-    const reason = await reasonOf(parts, session, filename);
+    const reason = await reasonOf(parts, session, filename, blocked, unread);
     mustLead(parts);
     await parts.moves.quarantined(
       { session, filename, size: look.size },
@@ -66,10 +77,17 @@ async function reasonOf(
   parts: ScannerParts,
   session: SessionRef,
   filename: string,
+  blocked: BlockedEntries,
+  unread: Set<string>,
 ): Promise<QuarantineReason> {
-  const text = await orNull(parts.volume.readText(parts.layout.reason(session, filename)));
+  const path = parts.layout.reason(session, filename);
+  const text = await blocked.attempt(path, parts.volume.readText(path), undefined);
+  if (text === undefined && blocked.has(path)) {
+    unread.add(path);
+    return UNREAD;
+  }
   try {
-    return readReason(text === null ? null : JSON.parse(text)) ?? UNKNOWN;
+    return readReason(text == null ? null : JSON.parse(text)) ?? UNKNOWN;
   } catch {
     return UNKNOWN;
   }
@@ -79,13 +97,14 @@ async function reasonOf(
 export async function removeOrphanReasons(
   parts: ScannerParts,
   folders: readonly SessionFolder[],
+  blocked: BlockedEntries,
 ): Promise<void> {
   for (const { path, files, others } of folders) {
     const wanted = new Set(files.map(reasonFileName));
     for (const entry of others) {
       if (!entry.endsWith('.error.json') || wanted.has(entry)) continue;
       // a reason is written before its file moves: only an old one has lost it
-      if (await isOld(parts, `${path}/${entry}`)) await remove(parts, `${path}/${entry}`);
+      await removeOld(parts, `${path}/${entry}`, blocked);
     }
   }
 }

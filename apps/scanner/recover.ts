@@ -1,5 +1,6 @@
 import { blobName, jobId, sessionKey } from '@app/shared/domain';
 import { inHand } from '@app/shared/pods';
+import { BlockedEntries } from './blocked-entries.js';
 import { dropJobsOfNothing, dropRecordsOfNothing, type EmptyHanded } from './empty-handed.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
 import { putLeftOversBack, sweep, type LeftOvers } from './left-overs.js';
@@ -15,11 +16,17 @@ const BATCH = 500;
 export class RecoveryMemory {
   /** Paths of left-overs of removals seen in the last pass. */
   leftOvers: ReadonlySet<string> = new Set();
+  /** What stood, for folders that may not be listed any more. */
+  standing: ReadonlyMap<string, Standing> = new Map();
+  /** Paths of reasons that may not be read; nothing else would ask for them again once their file has a job. */
+  readonly unreadReasons = new Set<string>();
   readonly emptyHanded: EmptyHanded = { failedAt: 0, cursor: '0', suspects: new Set() };
 
   /** Forgets everything: another scanner led in between, or Redis lost its data. */
   clear(): void {
     this.leftOvers = new Set();
+    this.standing = new Map();
+    this.unreadReasons.clear();
     this.emptyHanded.failedAt = 0;
     this.emptyHanded.cursor = '0';
     this.emptyHanded.suspects = new Set();
@@ -36,7 +43,8 @@ export interface Recovered {
 
 /**
  * Reconciles the volume with the queue: every claimed file has a job, every quarantined file stands as failed, and no
- * job stands for nothing. A claim that a living pod has in hand is left to it. Safe to repeat at any time.
+ * job stands for nothing. A claim that a living pod has in hand is left to it, and an entry that may not be touched waits
+ * alone. Safe to repeat at any time.
  *
  * @param ownNames Sluice's own short-lived names that a scan saw in the drop folder
  * @throws VolumeError; LeaseLost
@@ -47,19 +55,29 @@ export async function recover(
   ownNames: readonly string[],
 ): Promise<Recovered> {
   const hands = inHand(await parts.pods.alive());
-  const processing = await walkSessions(parts.volume, parts.layout.roots.processing);
-  const failed = await walkSessions(parts.volume, parts.layout.roots.failed);
-  const leftOvers = await putLeftOversBack(parts, processing.folders, memory.leftOvers, hands);
+  const { roots } = parts.layout;
+  const blocked = new BlockedEntries(parts.volume, roots);
+  const processing = await walkSessions(parts.volume, roots.processing, blocked);
+  const failed = await walkSessions(parts.volume, roots.failed, blocked);
+  const unlisted = blocked.paths;
+  const leftOvers = await putLeftOversBack(parts, processing.folders, memory.leftOvers, hands, blocked);
   memory.leftOvers = leftOvers.seen;
   const standing = standingFiles(processing.folders, failed.folders, leftOvers);
-  await requeueClaimed(parts, processing.folders, hands);
-  await showQuarantined(parts, failed.folders, standing, hands);
-  await dropJobsOfNothing(parts, memory.emptyHanded, standing, hands);
-  await dropRecordsOfNothing(parts, memory.emptyHanded, standing, hands);
-  await removeOrphanReasons(parts, failed.folders);
-  await sweep(parts, [processing, failed], ownNames, hands);
-  await removeEmptyFolders(parts, [...processing.folders, ...failed.folders]);
-  return { standing, problems: leftOvers.problems };
+  for (const [name, file] of memory.standing)
+    if (
+      !standing.has(name) &&
+      unlisted.some((folder) => `${roots[file.place]}/${file.path}`.startsWith(`${folder}/`))
+    )
+      standing.set(name, file);
+  memory.standing = standing;
+  await requeueClaimed(parts, processing.folders, hands, blocked);
+  await showQuarantined(parts, failed.folders, standing, hands, blocked, memory.unreadReasons);
+  await dropJobsOfNothing(parts, memory.emptyHanded, standing, hands, blocked);
+  await dropRecordsOfNothing(parts, memory.emptyHanded, standing, hands, blocked);
+  await removeOrphanReasons(parts, failed.folders, blocked);
+  await sweep(parts, [processing, failed], ownNames, hands, blocked);
+  await removeEmptyFolders(parts, [...processing.folders, ...failed.folders], blocked);
+  return { standing, problems: [...blocked.problems(), ...leftOvers.problems] };
 }
 
 function standingFiles(
@@ -83,6 +101,7 @@ async function requeueClaimed(
   parts: ScannerParts,
   folders: readonly SessionFolder[],
   hands: ReadonlySet<string>,
+  blocked: BlockedEntries,
 ): Promise<void> {
   const claimed = firstOfEachName(folders).filter(
     ({ session, filename }) => !hands.has(blobName(session, filename)),
@@ -93,8 +112,11 @@ async function requeueClaimed(
     if (state !== 'missing' && state !== 'completed' && state !== 'failed') return [];
     return [{ ...file, ended: state !== 'missing' }];
   });
-  const found = await confirmed(parts, without, ({ session, filename }) =>
-    parts.layout.processing(session, filename),
+  const found = await confirmed(
+    parts,
+    without,
+    ({ session, filename }) => parts.layout.processing(session, filename),
+    blocked,
   );
   if (found.length === 0) return;
   mustLead(parts);
@@ -110,7 +132,11 @@ async function requeueClaimed(
 }
 
 /** Removes the empty folders of sessions that are finished, or that Redis knows nothing of. */
-async function removeEmptyFolders(parts: ScannerParts, folders: readonly SessionFolder[]): Promise<void> {
+async function removeEmptyFolders(
+  parts: ScannerParts,
+  folders: readonly SessionFolder[],
+  blocked: BlockedEntries,
+): Promise<void> {
   const empty = folders.filter(
     (folder) => folder.files.length + folder.leftOvers.length + folder.others.length === 0,
   );
@@ -124,7 +150,8 @@ async function removeEmptyFolders(parts: ScannerParts, folders: readonly Session
     const state = known.get(sessionKey(session));
     if (state !== undefined && state !== 'finished') continue;
     mustLead(parts);
-    if (await parts.volume.removeEmptyFolder(path))
-      await parts.volume.removeEmptyFolder(path.slice(0, path.lastIndexOf('/')));
+    const date = path.slice(0, path.lastIndexOf('/'));
+    if (await blocked.attempt(path, parts.volume.removeEmptyFolder(path), false))
+      await blocked.attempt(date, parts.volume.removeEmptyFolder(date), false);
   }
 }

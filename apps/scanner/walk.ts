@@ -6,6 +6,7 @@ import {
   type SessionRef,
 } from '@app/shared/domain';
 import type { Volume } from '@app/shared/files';
+import type { BlockedEntries } from './blocked-entries.js';
 
 /** What stands in a session's folder. */
 export interface SessionFolder {
@@ -28,13 +29,23 @@ export interface WalkedRoot {
   readonly dotNames: string[];
 }
 
-/** Walks `<root>/<date>/<encoded_session>/`. Entries that are no session's are passed over. @throws VolumeError */
-export async function walkSessions(volume: Volume, root: string): Promise<WalkedRoot> {
+/**
+ * Walks `<root>/<date>/<encoded_session>/`. Entries that are no session's are passed over, and folders that may not be
+ * listed, which are noted as blocked.
+ *
+ * @throws VolumeError
+ */
+export async function walkSessions(
+  volume: Volume,
+  root: string,
+  blocked: BlockedEntries,
+): Promise<WalkedRoot> {
   const folders: SessionFolder[] = [];
   const dotNames: string[] = [];
   const dates = await folderNames(volume, root, (name) => name.startsWith('.') && dotNames.push(name));
+  const sessionsOf = (folder: string) => blocked.attempt(folder, folderNames(volume, folder), []);
   for (const date of dates.filter(isDatePrefix).sort()) {
-    for (const encoded of (await folderNames(volume, `${root}/${date}`)).filter(isEncodedSession).sort()) {
+    for (const encoded of (await sessionsOf(`${root}/${date}`)).filter(isEncodedSession).sort()) {
       const folder: SessionFolder = {
         session: { datePrefix: date, encodedSession: encoded },
         path: `${root}/${date}/${encoded}`,
@@ -42,12 +53,20 @@ export async function walkSessions(volume: Volume, root: string): Promise<Walked
         leftOvers: [],
         others: [],
       };
-      await listed(volume, folder.path, (name, plain) => {
+      const listing = listed(volume, folder.path, (name, plain) => {
         if (removedFileName(name) !== undefined) folder.leftOvers.push(name);
         else if (plain && !name.startsWith('.')) folder.files.push(name);
         else folder.others.push(name);
       });
-      folders.push(folder);
+      // of what is not known whole nothing may be concluded, not even that it is empty
+      if (
+        await blocked.attempt(
+          folder.path,
+          listing.then(() => true),
+          false,
+        )
+      )
+        folders.push(folder);
     }
   }
   return { path: root, folders, dotNames };

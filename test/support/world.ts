@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -19,8 +19,13 @@ export class App extends Child {
     readonly role: AppRole,
     readonly port: number,
     readonly env: Record<string, string>,
+    uid?: number,
   ) {
-    super(process.execPath, [resolve(__dirname, `../../apps/${role}/main.js`)], {
+    const command = [process.execPath, resolve(__dirname, `../../apps/${role}/main.js`)];
+    // replaces itself by the command: the signals of a test reach the app
+    if (uid !== undefined)
+      command.unshift('setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--');
+    super(command[0] ?? '', command.slice(1), {
       PATH: process.env.PATH ?? '',
       HOME: process.env.HOME ?? '/',
       APP_PORT: String(port),
@@ -73,6 +78,8 @@ export interface WorldOptions {
   readonly start?: readonly AppRole[];
   /** An existing folder to hold the shared volume. */
   readonly volume?: string;
+  /** The user (and group) whose processes the apps are; needs root. Default: whose the test is. */
+  readonly uid?: number;
 }
 
 /** An answer of the api. */
@@ -101,6 +108,7 @@ export class World {
   static async make(t: TestContext, options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     t.after(() => world.end());
+    if (options.uid !== undefined) chownSync(world.folder, options.uid, options.uid);
     [world.redis, world.azurite] = await Promise.all([
       TestRedis.start(options.appendonly),
       TestAzurite.start(),
@@ -154,11 +162,13 @@ export class World {
 
   /** Starts one more app; each uploader has a staging folder of its own. Does not wait until it is ready. */
   async start(role: AppRole, more: Record<string, string> = {}): Promise<App> {
-    if (!this.options.volume) mkdirSync(this.volume, { recursive: true });
+    const { uid } = this.options;
+    if (!this.options.volume && mkdirSync(this.volume, { recursive: true }) && uid !== undefined)
+      chownSync(this.volume, uid, uid);
     const port = await freePort();
     if (role === 'api') this.apiPort = port;
     const staging = join(this.folder, `staging-${this.stagings++}`);
-    const app = new App(role, port, this.env({ APP_LOCAL_STAGING_ROOT: staging, ...more }));
+    const app = new App(role, port, this.env({ APP_LOCAL_STAGING_ROOT: staging, ...more }), uid);
     this.apps.push(app);
     return app;
   }
