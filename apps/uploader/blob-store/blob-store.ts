@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { blobName, blockId, type ListedBlock, type SessionRef } from '@app/shared/domain';
@@ -100,19 +101,32 @@ export class BlobStore {
     }
   }
 
-  /** Size, ETag and Content-MD5 of a committed blob; null where there is none. */
-  async properties(
-    blob: string,
-    signal: AbortSignal,
-  ): Promise<{ etag: string; size: number; md5: Uint8Array | null } | null> {
+  /** ETag of a committed blob; null where there is none. */
+  async properties(blob: string, signal: AbortSignal): Promise<{ etag: string } | null> {
     try {
       const found = await this.client(blob).getProperties({ abortSignal: signal });
-      return { etag: found.etag ?? '', size: found.contentLength ?? -1, md5: found.contentMD5 ?? null };
+      return { etag: found.etag ?? '' };
     } catch (error) {
       if (statusOf(error) === 404 && error instanceof RestError && serviceCode(error) === 'BlobNotFound')
         return null;
       throw storeError(error, 'get blob properties');
     }
+  }
+
+  /**
+   * The MD5 of a blob's bytes, read back, where it was stored by one Put Blob (it has no block list) and has this size;
+   * null otherwise. For a blob that may not be overwritten: what it carries as Content-MD5 may be anybody's label.
+   */
+  async md5OfSinglePut(blob: string, size: number, signal: AbortSignal): Promise<Uint8Array | null> {
+    const there = await this.read(blob, signal);
+    if (there.etag === null || there.committed.length > 0 || there.size !== size) return null;
+    const conditions = { ifMatch: there.etag };
+    return this.call('get blob', async () => {
+      const answer = await this.client(blob).download(0, undefined, { conditions, abortSignal: signal });
+      const md5 = createHash('md5');
+      for await (const chunk of answer.readableStreamBody ?? []) md5.update(chunk);
+      return md5.digest();
+    });
   }
 
   /** Stages one block; the service checks its bytes against `md5`, taken when they were read from the drop folder. Safe to repeat. */

@@ -13,18 +13,23 @@ import type { StagedFile } from '@app/shared/files';
 import {
   sharedSignal,
   type BlobLabels,
+  type BlobStore,
   type StoredBlob,
   type WriteCondition,
+  type WriteResult,
 } from '../blob-store/blob-store.js';
 import { requireOwnership, type Run, type Tools } from '../run.js';
 
 /** A blob that was written, or found to be this very file already; not verified yet. */
 export interface UploadedBlob {
   readonly staged: StagedFile;
-  /** The blocks that its list must have; empty for a single put. */
-  readonly blocks: readonly ListedBlock[];
-  /** The MD5 in the service's own answer to a single put; null where verify has to ask. */
-  readonly answeredMd5: Uint8Array | null;
+  /** The blocks that its list must have; null for a single put. */
+  readonly blocks: readonly ListedBlock[] | null;
+  /**
+   * For a single put, the MD5 in the service's answer to that very request, or of the bytes read back from a blob that
+   * may not be overwritten. Never the Content-MD5 that a blob carries: anybody may have set that.
+   */
+  readonly provedMd5: Uint8Array | null;
 }
 
 /** Blocks of another tool lie uncommitted under the name, and cannot be cleared without harm to the blob there. */
@@ -34,6 +39,10 @@ export class ForeignBlocks extends Error {
 
 /** How often a run begins anew because somebody else wrote the same name meanwhile. */
 const CONFLICTS_MAX = 4;
+/** The service's refusals to overwrite a blob that a policy or a legal hold protects. */
+const IMMUTABLE: ReadonlySet<string> = new Set(['BlobImmutableDueToPolicy', 'BlobImmutableDueToLegalHold']);
+/** An answer without an MD5: equals none, so that verify fails closed. */
+const NO_MD5 = new Uint8Array(0);
 type BlockPlan = Extract<UploadPlan, { kind: 'blocks' }>;
 
 /**
@@ -67,23 +76,48 @@ async function putWhole(run: Run, staged: StagedFile, tools: Tools): Promise<Upl
     const bytes = lent?.buffer ?? staged.bytes ?? Buffer.alloc(0);
     const put = (condition: WriteCondition) =>
       store.putWhole(run.blob, bytes, md5, labelsOf(run, staged, tools), condition, run.signal);
-    let result = await put({ absent: true });
-    if (!result.written) {
-      const there = await store.properties(run.blob, run.signal);
-      if (!there) return null;
-      if (there.size === staged.plan.size && there.md5 && Buffer.compare(there.md5, md5) === 0) {
-        run.note('the store holds this very file already');
-        return { staged, blocks: [], answeredMd5: there.md5 };
-      }
-      await requireOwnership(run);
-      result = await put({ etag: there.etag });
-      if (!result.written) return null;
-    }
+    const provedMd5 = await putOrFind(run, staged.plan.size, md5, put, store);
+    if (!provedMd5) return null;
     run.progress(staged.plan.size, staged.plan.size);
-    return { staged, blocks: [], answeredMd5: result.md5 };
+    return { staged, blocks: null, provedMd5 };
   } finally {
     lent?.release();
   }
+}
+
+/**
+ * Puts under "nothing is there", else over the very blob that was read. What is there is never taken for this file by
+ * its size and Content-MD5, also not after a lost answer to our own put: that MD5 is a label. Only where the store
+ * refuses to overwrite it are its bytes read back.
+ *
+ * @returns the MD5 that the service answered, or that was read back; null where the condition did not hold
+ */
+async function putOrFind(
+  run: Run,
+  size: number,
+  md5: Uint8Array,
+  put: (condition: WriteCondition) => Promise<WriteResult>,
+  store: BlobStore,
+): Promise<Uint8Array | null> {
+  try {
+    const first = await put({ absent: true });
+    if (first.written) return first.md5 ?? NO_MD5;
+    const there = await store.properties(run.blob, run.signal);
+    if (!there) return null;
+    await requireOwnership(run);
+    const second = await put({ etag: there.etag });
+    return second.written ? (second.md5 ?? NO_MD5) : null;
+  } catch (error) {
+    if (!isImmutable(error)) throw error;
+    const found = await store.md5OfSinglePut(run.blob, size, run.signal);
+    if (!found || Buffer.compare(found, md5) !== 0) throw error;
+    run.note('the store holds this very file already, and does not let it be overwritten');
+    return found;
+  }
+}
+
+function isImmutable(error: unknown): boolean {
+  return error instanceof StoreError && IMMUTABLE.has(error.code);
 }
 
 /** Put Block in parallel for what is missing, then Put Block List. @returns null where the condition did not hold. */
@@ -99,7 +133,7 @@ async function putBlocks(
   if (there.etag !== null && sameBlocks(there.committed, blocks)) {
     run.note('the store holds this very file already');
     run.progress(plan.size, plan.size);
-    return { staged, blocks, answeredMd5: null };
+    return { staged, blocks, provedMd5: null };
   }
   if (there.uncommitted.some((block) => block.id.length !== BLOCK_ID_LENGTH))
     there = await clearForeign(run, there, tools);
@@ -110,10 +144,13 @@ async function putBlocks(
   try {
     const ids = blocks.map((block) => block.id);
     const result = await store.commit(run.blob, ids, labelsOf(run, staged, tools), condition, run.signal);
-    return result.written ? { staged, blocks, answeredMd5: null } : null;
+    return result.written ? { staged, blocks, provedMd5: null } : null;
   } catch (error) {
     // another commit under this name, or seven days, took our uncommitted blocks
     if (error instanceof StoreError && error.code === 'InvalidBlockList') return null;
+    // so is our own commit refused once it was done and its answer was lost
+    if (isImmutable(error) && sameBlocks((await store.read(run.blob, run.signal)).committed, blocks))
+      return { staged, blocks, provedMd5: null };
     throw error;
   }
 }

@@ -19,13 +19,13 @@ export interface VerifiedBlob {
 /**
  * Proves that the store holds the bytes that were read. For blocks: the committed list, read back, has exactly the
  * planned ids, which hold each block's MD5, and the size. For a single put: the service checked the body before it
- * committed, and its answer names the MD5. Fails closed: no checksum means not verified. Safe to repeat.
+ * committed, and its answer to that put names the MD5; a Content-MD5 that the blob carries proves nothing. Fails closed: no checksum means not verified. Safe to repeat.
  *
  * @throws StoreError `NotVerified`, counted as an attempt
  */
 export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Promise<VerifiedBlob> {
   const { staged } = uploaded;
-  if (staged.plan.kind === 'single') await verifySingle(run, uploaded, tools);
+  if (uploaded.blocks === null) verifySingle(uploaded);
   else {
     const there = await tools.store.read(run.blob, run.signal);
     if (there.etag === null) throw notVerified('nothing is committed');
@@ -41,15 +41,10 @@ export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Pr
   } as VerifiedBlob;
 }
 
-async function verifySingle(run: Run, { staged, answeredMd5 }: UploadedBlob, tools: Tools): Promise<void> {
-  const wanted = staged.md5;
-  if (!wanted) throw notVerified('no checksum was taken');
-  if (answeredMd5 && Buffer.compare(answeredMd5, wanted) === 0) return;
-  const there = await tools.store.properties(run.blob, run.signal);
-  if (there?.size !== staged.plan.size)
-    throw notVerified(`it has ${there?.size ?? 'no'} bytes instead of ${staged.plan.size}`);
-  if (!there.md5 || Buffer.compare(there.md5, wanted) !== 0)
-    throw notVerified('its MD5 is another one, or missing');
+function verifySingle({ staged, provedMd5 }: UploadedBlob): void {
+  if (!staged.md5) throw notVerified('no checksum was taken');
+  if (!provedMd5 || Buffer.compare(provedMd5, staged.md5) !== 0)
+    throw notVerified('the answer to its put names another MD5, or none');
 }
 
 function notVerified(why: string): StoreError {
