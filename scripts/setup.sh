@@ -63,6 +63,10 @@ if [ "${1:-}" = test ] && ! have chromium && ! have chromium-browser && ! have g
   install_packages "${browser[@]}" || { echo "setup: install Chromium so that it stands in PATH" >&2; exit 1; }
 fi
 
+if [ "${1:-}" = test ] && ! have openssl; then
+  install_packages openssl || { echo "setup: install openssl so that it stands in PATH" >&2; exit 1; }
+fi
+
 if [ "${1:-}" = test ] && ! { have promtool && have prometheus; }; then
   install_packages prometheus || { echo "setup: install Prometheus (promtool) so that it stands in PATH" >&2; exit 1; }
 fi

@@ -1,4 +1,4 @@
-import { blobNameFault, LargerThanStaging, type Outcome } from '@app/shared/domain';
+import { blobNameFault, LargerThanStaging, millisecondsOf, type Outcome } from '@app/shared/domain';
 import type { Moment, Reservation, StageResult } from '@app/shared/files';
 import { ChangedBlobName } from './blob-store/blob-store.js';
 import type { Run, Tools } from './run.js';
@@ -84,7 +84,7 @@ async function moveReserved(run: Run, found: Found, room: Reservation, tools: To
     const removal = await run.step('remove', () => removeSource(run, verified, tools));
     if (!removal.removed) return removal.unsettled;
     const { url, md5, claim, source } = verified;
-    const facts = { blobUrl: url, size: source.size, md5, mtimeMs: Number(source.mtimeNs / 1_000_000n) };
+    const facts = { blobUrl: url, size: source.size, md5, mtimeMs: millisecondsOf(source.mtimeNs) };
     return { outcome: { kind: 'done', facts }, claim };
   } catch (error) {
     if (error instanceof SourceVanished) return { outcome: { kind: 'skipped', why: error.message } };

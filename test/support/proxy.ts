@@ -12,6 +12,10 @@ export type Fault =
   | { readonly kind: 'reset' }
   | { readonly kind: 'stall' }
   | { readonly kind: 'status'; readonly status: number; readonly code: string }
+  /** Something else answers: a page of HTML, as proxies and captive portals send, with this status. */
+  | { readonly kind: 'page'; readonly status: number; readonly location?: string }
+  /** What answers speaks no HTTP. */
+  | { readonly kind: 'babble' }
   | { readonly kind: 'damage' }
   /** It is done, but its answer never comes. */
   | { readonly kind: 'lose-answer' }
@@ -108,6 +112,13 @@ export class Proxy {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     const fault = this.rules.find((rule) => rule.match(request))?.fault;
     if (fault?.kind === 'reset') return void request.socket.destroy();
+    if (fault?.kind === 'babble') return void request.socket.end('220 mail.example ESMTP\r\n');
+    if (fault?.kind === 'page') {
+      request.resume();
+      const { status, location } = fault;
+      response.writeHead(status, { 'content-type': 'text/html', ...(location && { location }) });
+      return void response.end('<html><body><h1>Please sign in</h1></body></html>');
+    }
     if (fault?.kind === 'stall') return void this.stalled.push(response);
     const refuse = (status: number, code: string): void => {
       request.resume();

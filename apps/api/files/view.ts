@@ -1,4 +1,4 @@
-import { decodeSession, formatBytes } from '@app/shared/domain';
+import { decodeSession, formatBytes, formatTimeMs } from '@app/shared/domain';
 import type { QueueBrakes } from '@app/shared/queue';
 import type { FileRecord, IncomingEntry } from '@app/shared/records';
 import type { FileView } from './files.dto.js';
@@ -8,7 +8,6 @@ export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
   const { datePrefix, encodedSession } = file.session;
   const percent =
     file.size === 0 ? (file.state === 'done' ? 100 : 0) : Math.floor((100 * file.progress) / file.size);
-  const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   return {
     filename: file.filename,
     state: file.state,
@@ -24,10 +23,10 @@ export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
     code: file.code,
     url: file.blobUrl,
     md5: file.md5,
-    mtime: time(file.mtime),
-    queued_at: time(file.queuedAt),
-    started_at: time(file.startedAt),
-    finished_at: time(file.finishedAt),
+    mtime: formatTimeMs(file.mtime),
+    queued_at: formatTimeMs(file.queuedAt),
+    started_at: formatTimeMs(file.startedAt),
+    finished_at: formatTimeMs(file.finishedAt),
     uploader: file.uploader,
   };
 }

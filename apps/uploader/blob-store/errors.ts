@@ -1,4 +1,5 @@
 import { RestError } from '@azure/storage-blob';
+import type { PipelineResponse } from '@azure/core-rest-pipeline';
 import { codeOf, Interrupted, messageOf, StoreError, type Disposition } from '@app/shared/domain';
 
 /** Socket and resolver errors: nobody answered. */
@@ -21,7 +22,7 @@ const NO_ANSWER = new Set([
 ]);
 
 /**
- * What the service's error codes mean for a file; whatever is not here is judged by its status.
+ * What the service's error codes mean; whatever is not here is not known to be about one file, and is probed.
  * @see https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
  */
 const BY_CODE: Readonly<Record<string, Disposition>> = {
@@ -45,17 +46,10 @@ const BY_CODE: Readonly<Record<string, Disposition>> = {
   ResourceTypeMismatch: 'quarantine',
 };
 
-/** Statuses that say nothing about the file: the service, the way to it or the credentials may be at fault. */
-const BY_STATUS: Readonly<Record<number, Disposition>> = {
-  401: 'probe',
-  403: 'probe',
-  408: 'probe',
-  429: 'outage',
-  500: 'probe',
-  502: 'probe',
-  503: 'outage',
-  504: 'probe',
-};
+/** Statuses that say by themselves that the service has no time now. */
+const BUSY: ReadonlySet<number> = new Set([429, 503]);
+/** The code of an answer that no Blob service gives: a proxy's page, a captive portal, another server. */
+const NOT_A_BLOB_SERVICE = 'NotABlobService';
 
 /**
  * Turns whatever the SDK threw into a {@link StoreError} or {@link Interrupted}; the one place where vendor codes are read.
@@ -66,9 +60,11 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
   if (error instanceof StoreError || error instanceof Interrupted) return error;
   if (error instanceof Error && error.name === 'AbortError') return new Interrupted(`${doing} was aborted`);
   if (error instanceof RestError && error.statusCode !== undefined) {
+    const { statusCode: status, response } = error;
     const code = serviceCode(error) ?? 'HttpError';
-    const disposition = BY_CODE[code] ?? BY_STATUS[error.statusCode] ?? 'retry';
-    return new StoreError(code, disposition, `${error.statusCode} ${code} from ${doing}`, error.statusCode);
+    const known = BY_CODE[code] ?? (BUSY.has(status) ? 'outage' : undefined);
+    if (known === undefined && response && !isBlobService(response)) return notABlobService(status, doing);
+    return new StoreError(code, known ?? 'probe', `${status} ${code} from ${doing}`, status);
   }
   const code = codeOf(error);
   if (code === 'ETIMEDOUT' || code === 'ESOCKETTIMEDOUT')
@@ -79,7 +75,20 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
   const name = error instanceof Error ? error.name : 'Error';
   if (/Credential|Authentication/.test(name))
     return new StoreError(name, 'probe', `${doing}: no token: ${messageOf(error)}`);
-  return new StoreError(code ?? name, 'retry', `${doing}: ${messageOf(error)}`);
+  // certificates, broken HTTP, and whatever else Node or the SDK may meet on the way
+  return new StoreError(code ?? name, 'probe', `${doing}: ${messageOf(error)}`);
+}
+
+/** Whether the service itself answered: each of its answers has a header of its own, a proxy's page has none. */
+export function isBlobService({ headers }: Pick<PipelineResponse, 'headers'>): boolean {
+  for (const [name] of headers) if (name.startsWith('x-ms-')) return true;
+  return false;
+}
+
+/** The error of an answer that no Blob service gives, whatever its status. */
+export function notABlobService(status: number, doing: string): StoreError {
+  const message = `${status} from ${doing}, in an answer that no Blob service gives; look for a proxy, a firewall or another server on the way`;
+  return new StoreError(NOT_A_BLOB_SERVICE, 'probe', message, status);
 }
 
 /** The service's error code, wherever this answer carries it (a HEAD has it in a header alone). */

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ContainerClient, newPipeline, type Pipeline } from '@azure/storage-blob';
 import type { Pipeline as CorePipeline, PipelinePolicy } from '@azure/core-rest-pipeline';
+import { isBlobService, notABlobService } from './errors.js';
 
 /** A connection on which nothing moved for so long is dead; milliseconds. Slow links keep moving, however large the block. */
 const IDLE_LIMIT_MS = 30_000;
@@ -14,8 +15,9 @@ export type BodyDigests = WeakMap<Uint8Array, Uint8Array>;
 type Credential = Parameters<typeof newPipeline>[0];
 
 /**
- * A client of one container, with two policies of ours in its pipeline, both before signing: a keep-alive agent whose
- * sockets are ended when idle, and the transactional `Content-MD5` of Put Blob. (`upload()` has no option for that
+ * A client of one container, with three policies of ours in its pipeline, all before signing: a keep-alive agent whose
+ * sockets are ended when idle, the transactional `Content-MD5` of Put Blob, and a look whether it was the service that
+ * answered. (`upload()` has no option for that
  * header, and `x-ms-blob-content-md5` would be stored unchecked: `@azure/storage-blob` 12.32.)
  */
 export function openContainer(
@@ -41,8 +43,19 @@ export function openContainer(
     },
   });
   core.addPolicy(transactionalMd5(digests));
+  core.addPolicy(ownAnswers);
   return client;
 }
+
+/** Takes no page of a proxy for the service's success. */
+const ownAnswers: PipelinePolicy = {
+  name: 'sluiceOwnAnswers',
+  sendRequest: async (request, next) => {
+    const response = await next(request);
+    if (isBlobService(response)) return response;
+    throw notABlobService(response.status, request.method);
+  },
+};
 
 /** Sets `Content-MD5` on a request whose body has a digest noted. */
 function transactionalMd5(digests: BodyDigests): PipelinePolicy {

@@ -1,4 +1,4 @@
-import { Interrupted, removedFileName, removingName, sameFile } from '@app/shared/domain';
+import { Interrupted, millisecondsOf, removedFileName, removingName, sameFile } from '@app/shared/domain';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 import { changed, type Unsettled } from './settle.js';
 import type { VerifiedBlob } from './verify.js';
@@ -66,7 +66,7 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     blobUrl: verified.url,
     size: verified.source.size,
     md5: verified.md5,
-    mtimeMs: Number(verified.source.mtimeNs / 1_000_000n),
+    mtimeMs: millisecondsOf(verified.source.mtimeNs),
     attempts: run.payload.attempts + 1,
     pod: tools.pod,
     maxFiles: tools.rules.historyMaxFiles,

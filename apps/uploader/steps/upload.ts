@@ -2,6 +2,7 @@ import { contentType } from 'mime-types';
 import {
   BLOCK_ID_LENGTH,
   blockLength,
+  formatTimeNs,
   Interrupted,
   plannedBlocks,
   sameBlocks,
@@ -216,14 +217,12 @@ async function sendMissing(
 }
 
 function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels {
-  const seconds = staged.look.mtimeNs / 1_000_000_000n;
-  const fraction = (staged.look.mtimeNs % 1_000_000_000n).toString().padStart(9, '0');
-  const mtime = `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+  const mtime = formatTimeNs(staged.look.mtimeNs);
   return {
     contentType:
       contentType(run.filename.slice(run.filename.lastIndexOf('.') + 1)) || 'application/octet-stream',
     md5: tools.rules.contentMd5 ? staged.md5 : null,
     // the key and form in which rclone keeps it too: https://rclone.org/azureblob/#modification-times
-    metadata: { mtime, size: String(staged.plan.size) },
+    metadata: { ...(mtime === null ? {} : { mtime }), size: String(staged.plan.size) },
   };
 }

@@ -9,3 +9,4 @@ export * from './text.js';
 export * from './session.js';
 export * from './stability.js';
 export * from './states.js';
+export * from './times.js';

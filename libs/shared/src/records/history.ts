@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { jobId, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
+import { formatTimeMs, jobId, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
 import { QUEUE_NAME, readPayload, type JobState } from '../queue/index.js';
 
 /** The states that records have; the others are the scanner's view of the drop folder. */
@@ -177,16 +177,15 @@ function readRecord(id: number, hash: Readonly<Record<string, string>>): FileRec
 
 /** A line of a session's manifest; times ISO 8601, size in bytes, md5 in hex. */
 export function manifestLine(file: FileRecord): object {
-  const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   return {
     name: file.filename,
     url: file.blobUrl,
     size: file.size,
     md5: file.md5,
-    mtime: time(file.mtime),
+    mtime: formatTimeMs(file.mtime),
     attempts: file.attempts,
-    started: time(file.startedAt),
-    finished: time(file.finishedAt),
+    started: formatTimeMs(file.startedAt),
+    finished: formatTimeMs(file.finishedAt),
     uploader: file.uploader,
   };
 }
