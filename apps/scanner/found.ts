@@ -36,8 +36,8 @@ export async function addJobs(parts: ScannerParts, payloads: readonly UploadPayl
 }
 
 /**
- * The files that are still there, looked at past the caches of NFS: a listing may be older than what it lists. One that
- * may not be looked at is noted as blocked.
+ * The files that are still there, looked at past the caches of NFS: a listing may be older than what it lists. What is no
+ * plain file any more is there too: an uploader says so of it. One that may not be looked at is noted as blocked.
  *
  * @throws VolumeError
  */
@@ -55,7 +55,7 @@ export async function confirmed<F extends Found>(
     );
     for (const [i, file] of batch.entries()) {
       const look = looks[i];
-      if (look?.kind === 'file') found.push({ ...file, look });
+      if (look) found.push({ ...file, look });
     }
   }
   return found;

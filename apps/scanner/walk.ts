@@ -3,6 +3,7 @@ import {
   isEncodedSession,
   removedFileName,
   VolumeError,
+  type FileKind,
   type SessionRef,
 } from '@app/shared/domain';
 import type { Volume } from '@app/shared/files';
@@ -12,11 +13,11 @@ import type { BlockedEntries } from './blocked-entries.js';
 export interface SessionFolder {
   readonly session: SessionRef;
   readonly path: string;
-  /** Names of files that are no dot names. */
+  /** Every entry that has no dot name, of any kind: one that became a symlink or a folder right before its claim is here too. */
   readonly files: string[];
   /** Left-overs of removals. */
   readonly leftOvers: string[];
-  /** Every other entry: reasons, side notes, what does not belong here. */
+  /** Every other dot name: reasons, side notes, what does not belong here. */
   readonly others: string[];
 }
 
@@ -53,9 +54,9 @@ export async function walkSessions(
         leftOvers: [],
         others: [],
       };
-      const listing = listed(volume, folder.path, (name, plain) => {
+      const listing = listed(volume, folder.path, (name) => {
         if (removedFileName(name) !== undefined) folder.leftOvers.push(name);
-        else if (plain && !name.startsWith('.')) folder.files.push(name);
+        else if (!name.startsWith('.')) folder.files.push(name);
         else folder.others.push(name);
       });
       // of what is not known whole nothing may be concluded, not even that it is empty
@@ -78,9 +79,9 @@ async function folderNames(
   other: (name: string) => void = () => undefined,
 ): Promise<string[]> {
   const names: string[] = [];
-  await listed(volume, path, (name, plain, folder) => {
+  await listed(volume, path, (name, kind) => {
     // NFS may not tell what an entry is; listing it will
-    if (folder || (plain === 'unknown' && !name.startsWith('.'))) names.push(name);
+    if (kind === 'directory' || (kind === 'unknown' && !name.startsWith('.'))) names.push(name);
     else other(name);
   });
   return names;
@@ -89,15 +90,12 @@ async function folderNames(
 async function listed(
   volume: Volume,
   path: string,
-  each: (name: string, plain: boolean | 'unknown', folder: boolean) => void,
+  each: (name: string, kind: FileKind) => void,
 ): Promise<void> {
   try {
     await volume.list(path, (entries) => {
-      for (const { name, kind } of entries) {
-        const plain = kind === 'unknown' ? 'unknown' : kind === 'file';
-        // what is no UTF-8 was never put here by Sluice, and keeps its folder from being removed
-        each(name ?? '.', plain, kind === 'directory');
-      }
+      // what is no UTF-8 was never put here by Sluice, and keeps its folder from being removed
+      for (const { name, kind } of entries) each(name ?? '.', kind);
     });
   } catch (error) {
     // a folder that another process has just removed, or no folder

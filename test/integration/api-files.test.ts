@@ -214,6 +214,18 @@ test('where is my file, and why: a sentence for every state', async (t) => {
     assert.equal((await world.ask(`/v1/files?${query}`)).status, 400, query);
 });
 
+test('a scanner that lives and ends no scan is not called dead', async (t) => {
+  const world = await seeded(t);
+  const detail = async () => (await world.ask('/v1/files/unheard-of')).body.detail;
+  assert.match(await detail(), /no scanner is alive/);
+  await world.pods.report(pod('scanner', { problems: ['a scan failed: something'] }));
+  assert.match(await detail(), /no scan has ended lately, though a scanner lives: GET .v1.status says why/);
+  const { body } = await world.ask('/v1/status');
+  assert.equal(body.incoming, null);
+  assert.ok(body.problems.some((sentence: string) => sentence.endsWith('a scan failed: something')));
+  assert.ok(!body.problems.some((sentence: string) => /No live scanner/.test(sentence)));
+});
+
 test('the same name again: the newest record first, older ones beside', async (t) => {
   const world = await seeded(t);
   for (const session of [ONE, TWO, ONE]) await done(world, session, 'again.bin', 3);

@@ -96,9 +96,15 @@ export class FilesController {
   @ApiOkResponse({ type: FileAndOthers })
   @Problems(404)
   async one(@Param('filename') filename: string): Promise<FileAndOthers> {
-    const { gate, incoming, history, queue } = this.parts;
-    const [entry, records, view, brakes] = await gate.ask(() =>
-      Promise.all([incoming.entry(filename), history.find(filename), incoming.view(), queueBrakes(queue)]),
+    const { gate, incoming, history, queue, pods } = this.parts;
+    const [entry, records, view, brakes, alive] = await gate.ask(() =>
+      Promise.all([
+        incoming.entry(filename),
+        history.find(filename),
+        incoming.view(),
+        queueBrakes(queue),
+        pods.alive(),
+      ]),
     );
     const found: FileView[] = [
       ...(entry ? [incomingView(filename, entry, Date.now())] : []),
@@ -106,11 +112,13 @@ export class FilesController {
     ];
     const [newest, ...others] = found;
     if (newest) return { ...newest, others };
-    const unexamined =
-      view === null
-        ? 'no scanner is alive to look into incoming'
-        : `${view.unexamined} files in incoming are not examined yet`;
-    throw new NotFoundException(`no file of this name is known; ${unexamined}`);
+    const scanned =
+      view !== null
+        ? `${view.unexamined} files in incoming are not examined yet`
+        : alive.some(({ role }) => role === 'scanner')
+          ? 'no scan has ended lately, though a scanner lives: GET /v1/status says why'
+          : 'no scanner is alive to look into incoming';
+    throw new NotFoundException(`no file of this name is known; ${scanned}`);
   }
 
   @Post('retry')

@@ -75,7 +75,11 @@ export class Status {
   @ApiProperty({ type: String, nullable: true, example: null, description: 'Stays until the next one.' })
   last_error!: string | null;
   @ApiProperty({ type: QueueCounts }) queue!: QueueCounts;
-  @ApiProperty({ type: IncomingCounts, nullable: true, description: 'Null without a live scanner.' })
+  @ApiProperty({
+    type: IncomingCounts,
+    nullable: true,
+    description: 'Null where no scan has ended lately: no scanner lives, or `problems` says why.',
+  })
   incoming!: IncomingCounts | null;
   @ApiProperty({ type: [PodView] }) pods!: PodView[];
   @ApiProperty({ type: [String], example: [], description: 'Plain sentences; empty when all is well.' })

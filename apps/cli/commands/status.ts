@@ -27,7 +27,9 @@ export function statusLines(status: Status, colour: boolean): string[] {
   const waiting = incoming
     ? `${incoming.seen} seen, ${incoming.settling} settling, ${incoming.held} held, ${incoming.ignored} ignored` +
       (incoming.oldest_age_s > 0 ? `; the oldest waits ${formatSeconds(incoming.oldest_age_s)}` : '')
-    : 'not known: no live scanner';
+    : status.pods.some(({ role }) => role === 'scanner')
+      ? 'not known: no scan has ended lately'
+      : 'not known: no live scanner';
   return [
     `Session   ${session}`,
     `Done      ${status.processed_ok} files, ${status.processed_err} quarantines since the counters began`,

@@ -53,7 +53,7 @@ export class Incoming {
     await multi.pexpire(entries, VIEW_TTL_MS).exec();
   }
 
-  /** The totals of the last scan; null without a live scanner. */
+  /** The totals of the last scan; null where none has ended lately. */
   async view(): Promise<IncomingView | null> {
     const text = await this.redis.get(`${this.prefix}:incoming`);
     return text === null ? null : (JSON.parse(text) as IncomingView);
