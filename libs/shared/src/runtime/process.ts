@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ConfigError, parseConfig, unknownVariables, type Config, type Role } from '../config/index.js';
 import { messageOf } from '../domain/index.js';
+import { signalAsked } from './first-signal.js';
 import { createLogger, type Logger } from './logger.js';
 import { VERSION } from './version.js';
 
@@ -74,6 +75,8 @@ export async function run(
   process.on('SIGINT', () => void stop('SIGINT'));
   process.on('unhandledRejection', (error) => fail(error));
   process.on('uncaughtException', (error) => fail(error));
+  const early = signalAsked();
+  if (early !== null) return stop(early);
 
   try {
     running = await start(context, fail);
