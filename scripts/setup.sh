@@ -82,6 +82,8 @@ if [ "${1:-}" = faults ]; then
   have ip || missing+=(iproute2)
   have bindfs || missing+=(bindfs)
   have fusermount3 || have fusermount || missing+=(fuse3)
+  # the module of Python for volumes that fold names
+  /usr/bin/python3 -c 'import fusepy' 2>/dev/null || missing+=(python3-fusepy)
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 fi
 

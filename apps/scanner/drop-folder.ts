@@ -17,6 +17,10 @@ export interface Listing {
   readonly standing: readonly string[];
   /** How many of those there are. */
   readonly standingCount: number;
+  /** Names that the volume takes for others, which are not through; the first of them. */
+  readonly namesakes: readonly string[];
+  /** How many of those there are. */
+  readonly namesakeCount: number;
 }
 
 /**
@@ -34,7 +38,8 @@ export async function listDropFolder(
   const enqueued = new Set<string>();
   const standing: string[] = [];
   const ownNames: string[] = [];
-  let [seen, standingCount] = [0, 0];
+  const namesakes: string[] = [];
+  let [seen, standingCount, namesakeCount] = [0, 0, 0];
   const sort = (name: string, kind: FileKind): void => {
     if (name.startsWith('.')) {
       entries.note(name, 'ignored', 'ignored: its name begins with a dot');
@@ -46,7 +51,10 @@ export async function listDropFolder(
       standingCount += 1;
       if (standing.length < REMEMBERED) standing.push(name);
     } else if (memory.enqueued.has(name)) enqueued.add(name);
-    else window.offer(name);
+    else if (memory.namesakes.of(name).length > 0) {
+      namesakeCount += 1;
+      if (namesakes.length < REMEMBERED) namesakes.push(name);
+    } else window.offer(name);
   };
   await parts.volume.list(parts.layout.roots.incoming, (slice) => {
     seen += slice.length;
@@ -56,7 +64,7 @@ export async function listDropFolder(
     }
   });
   memory.ownNames = ownNames;
-  return { seen, enqueued, standing, standingCount };
+  return { seen, enqueued, standing, standingCount, namesakes, namesakeCount };
 }
 
 /** Why an entry of this kind is not taken. */

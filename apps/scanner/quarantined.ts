@@ -1,4 +1,4 @@
-import { blobName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
+import { blobName, foldedName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
 import { failedAfter, readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
 import type { BlockedEntries } from './blocked-entries.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
@@ -100,9 +100,10 @@ export async function removeOrphanReasons(
   blocked: BlockedEntries,
 ): Promise<void> {
   for (const { path, files, others } of folders) {
-    const wanted = new Set(files.map(reasonFileName));
+    // folded: a volume that folds names may keep the spelling of a reason that was there before
+    const wanted = new Set(files.map((name) => foldedName(reasonFileName(name))));
     for (const entry of others) {
-      if (!entry.endsWith('.error.json') || wanted.has(entry)) continue;
+      if (!entry.endsWith('.error.json') || wanted.has(foldedName(entry))) continue;
       // a reason is written before its file moves: only an old one has lost it
       await removeOld(parts, `${path}/${entry}`, blocked);
     }

@@ -1,6 +1,8 @@
+import { findFoldings } from '@app/shared/files';
 import { memoryProblem, readRedisMemory } from '@app/shared/redis';
 import { sessionKey } from '@app/shared/domain';
 import type { ScannerParts } from './parts.js';
+import { forgetThrough } from './namesakes.js';
 import { recover, RecoveryMemory } from './recover.js';
 import { ScanMemory } from './scan-memory.js';
 import { scanOnce, type Scanned } from './scan-once.js';
@@ -105,9 +107,21 @@ export class Rounds {
     const { id, forgotten } = fresh ? await proveVolume(this.parts) : await checkVolume(this.parts);
     // kept until it is dealt with: the next check finds the id in Redis again
     if (fresh || forgotten) this.doubt = { lost: forgotten || (this.doubt?.lost ?? false) };
+    if (fresh) await this.findFoldings();
     if (fresh) await this.sessionFile.load();
     this.volumeId = id;
     this.proved = true;
+  }
+
+  /** Finds out whether this volume folds names, before any file on it is taken. */
+  private async findFoldings(): Promise<void> {
+    const { volume, layout, log } = this.parts;
+    const foldings = await findFoldings(volume, layout.roots);
+    this.memory.namesakes.folds = foldings.length > 0;
+    if (foldings.length === 0) return;
+    log.warn(
+      `this volume does not tell names apart by ${foldings.join(' and ')}: of two files that differ in nothing else, the second is held until the first is through`,
+    );
   }
 
   /** Where Redis knows no session at all, it is new or has lost its data, and the volume knows better. */
@@ -136,6 +150,8 @@ export class Rounds {
       const { standing, problems } = await recover(parts, this.recovery, memory.ownNames);
       memory.standing = standing;
       this.recoveryProblems = problems;
+      await forgetThrough(parts, memory, memory.namesakes.all());
+      memory.namesakes.add(standing.keys());
       if (first) await memory.learn(parts);
       this.recoverAt = parts.now() + this.recoveryIntervalMs;
     }

@@ -1,6 +1,7 @@
 import { sessionKey, type Observation } from '@app/shared/domain';
 import { readPayload } from '@app/shared/queue';
 import { Shown } from './entries.js';
+import { Namesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
 
 /** Jobs read per call when a scanner takes the lead. */
@@ -33,6 +34,8 @@ export class ScanMemory {
   standing = new Map<string, Standing>();
   /** Sluice's own short-lived names that a scan saw in the drop folder. */
   ownNames: readonly string[] = [];
+  /** What a volume that folds names takes for each other. */
+  readonly namesakes = new Namesakes();
   readonly shown = new Shown();
 
   /** Forgets everything: Redis lost its data, or another scanner led in between. */
@@ -40,6 +43,7 @@ export class ScanMemory {
     this.enqueued.clear();
     this.observations = new Map();
     this.standing.clear();
+    this.namesakes.clear();
     this.ownNames = [];
     this.shown.clear();
   }
@@ -51,7 +55,9 @@ export class ScanMemory {
         const jobs = await parts.queue.getJobs([type], at, at + PAGE - 1, true);
         for (const job of jobs) {
           const payload = readPayload(job.id, job.data);
-          if (typeof payload !== 'string' && !payload.quarantined)
+          if (typeof payload === 'string') continue;
+          this.namesakes.add([payload.filename]);
+          if (!payload.quarantined)
             this.enqueued.set(payload.filename, {
               session: sessionKey(payload.session),
               newestMs: null,

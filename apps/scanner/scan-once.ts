@@ -4,6 +4,7 @@ import { ignoredKind, listDropFolder } from './drop-folder.js';
 import { Entries } from './entries.js';
 import { checkEnqueued, checkStanding } from './held.js';
 import { lookAtMany } from './looks.js';
+import { checkNamesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import { Smallest } from './smallest.js';
@@ -43,6 +44,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const listing = await listDropFolder(parts, memory, window, entries);
   await checkEnqueued(parts, memory, listing.enqueued, entries);
   await checkStanding(parts, memory, listing.standing, listing.standingCount, entries);
+  await checkNamesakes(parts, memory, listing.namesakes, listing.namesakeCount, entries);
   const names = window.sorted();
   const looks = await lookAtMany(parts.volume, parts.layout.roots.incoming, names);
   const takers = decide(parts, memory, names, looks, watch, entries);

@@ -1,9 +1,10 @@
-import { jobId, sessionKey, type FileLook } from '@app/shared/domain';
+import { foldedName, jobId, sessionKey, type FileLook } from '@app/shared/domain';
 import { uploadJob } from '@app/shared/queue';
 import type { Watch } from '@app/shared/records';
 import type { Entries } from './entries.js';
 import { QUARANTINED, UNDER_WAY } from './held.js';
 import { lookAnewAtMany } from './looks.js';
+import { heldFor } from './namesakes.js';
 import { LeaseLost, mustLead, type ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 
@@ -39,7 +40,7 @@ export async function take(
   session: Session,
   entries: Entries,
 ): Promise<Taken> {
-  const free = await freeNames(parts, takers, entries);
+  const free = oneOfNamesakes(memory, await freeNames(parts, takers, entries), entries);
   for (const { name, look } of free.slice(room))
     entries.note(name, 'settling', 'settling: at rest, and waits for room in the queue', { size: look.size });
   const unreadable: string[] = [];
@@ -66,6 +67,19 @@ async function freeNames(
     const why = state === 'failed' ? QUARANTINED : UNDER_WAY;
     entries.note(taker.name, 'held', why, { size: taker.look.size });
     return [];
+  });
+}
+
+/** Of names that the volume takes for each other the first; the others are held. */
+function oneOfNamesakes<T extends Taker>(memory: ScanMemory, takers: T[], entries: Entries): T[] {
+  if (!memory.namesakes.folds) return takers;
+  const first = new Map<string, string>();
+  return takers.filter(({ name, look }) => {
+    const folded = foldedName(name);
+    const other = first.get(folded);
+    if (other === undefined) first.set(folded, name);
+    else entries.note(name, 'held', heldFor(other), { size: look.size });
+    return other === undefined;
   });
 }
 
@@ -113,6 +127,7 @@ async function enqueue(
   // remembered before: if adding fails half-way, the next scan finds out which jobs are missing
   for (const { name, look } of files)
     memory.enqueued.set(name, { session: key, newestMs: newestMs(look), underWay: false });
+  memory.namesakes.add(files.map(({ name }) => name));
   await parts.queue.addBulk(
     files.map(({ name, look }) =>
       uploadJob({

@@ -8,6 +8,10 @@ import {
   type Outcome,
 } from '@app/shared/domain';
 import type { BlobStore } from './blob-store/blob-store.js';
+import { NamesakeStands } from './steps/claim.js';
+
+/** How long a file waits for one that the volume takes for it; milliseconds. */
+const NAMESAKE_DELAY_MS = 2_000;
 
 /**
  * Turns whatever a step threw into an outcome. Errors that may be the store's fault or the file's are told apart by a
@@ -15,6 +19,8 @@ import type { BlobStore } from './blob-store/blob-store.js';
  */
 export async function judge(error: unknown, store: BlobStore): Promise<Outcome> {
   if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
+  if (error instanceof NamesakeStands)
+    return { kind: 'settle', why: error.message, delayMs: NAMESAKE_DELAY_MS };
   if (error instanceof VolumeError && error.disposition === 'outage')
     return { kind: 'outage', of: 'volume', code: error.code, why: error.message };
   if (error instanceof StagingError)

@@ -76,12 +76,10 @@ export class UploadProcessor {
           ctime_ns: String(o.ctimeNs),
           since: o.since,
         };
+        // a file that waits for another one keeps what is known of it
+        const change = o && observation ? { observation, size: o.size, mtime_ns: observation.mtime_ns } : {};
         runLog.note(outcome.why);
-        return this.delay(job, run, outcome.delayMs, outcome.why, {
-          observation,
-          size: o?.size,
-          mtime_ns: observation?.mtime_ns,
-        });
+        return this.delay(job, run, outcome.delayMs, outcome.why, change);
       }
       case 'interrupted':
         return this.handBack(job, run, outcome.why, runLog);

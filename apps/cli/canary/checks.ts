@@ -87,6 +87,22 @@ export async function raceForFiles(meeting: Meeting, other: number): Promise<Row
   ];
 }
 
+/** Whether names are told apart by case and Unicode form; a volume that folds them is fit, and Sluice holds namesakes. */
+export async function tellNames(meeting: Meeting): Promise<Row[]> {
+  const folds: string[] = [];
+  for (const [what, written, asked] of [
+    ['case', 'names.aB', 'names.Ab'],
+    ['Unicode form', 'names.\u00e9', 'names.e\u0301'],
+  ] as const) {
+    const end = `.${meeting.me}`;
+    await writeFile(join(meeting.folder, written + end), what);
+    const found = await lstat(join(meeting.folder, asked + end)).catch(() => null);
+    if (found) folds.push(what);
+  }
+  const result = folds.length === 0 ? 'every name is its own' : `not told apart by ${folds.join(' and ')}`;
+  return [{ check: 'case and Unicode form of names', result }];
+}
+
 async function claim(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);

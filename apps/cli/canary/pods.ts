@@ -3,7 +3,15 @@ import { mkdir, open, readFile, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '@app/shared/domain';
-import { lookAtRoom, measureLocal, raceForFiles, seeEachOther, watchGrowth, type Row } from './checks.js';
+import {
+  lookAtRoom,
+  measureLocal,
+  raceForFiles,
+  seeEachOther,
+  tellNames,
+  watchGrowth,
+  type Row,
+} from './checks.js';
 import { CanaryFailure, Meeting } from './meeting.js';
 import { describeMount, isOwn, mountOf } from './mount.js';
 
@@ -101,6 +109,7 @@ async function testTogether(meeting: Meeting, orders: PodOrders, volume: string)
     ...(await seeEachOther(meeting, other, orders.bytes)),
     ...(orders.local ? await measureLocal(orders.local, orders.bytes) : []),
     ...(await raceForFiles(meeting, other)),
+    ...(await tellNames(meeting)),
     ...(await watchGrowth(meeting, other, orders.ageMs)),
     ...(await lookAtRoom(meeting)),
   ];

@@ -1,6 +1,16 @@
 import { isRemovingNameOf, sameFile, type FileLook } from '@app/shared/domain';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 
+/** The volume folds names, and another file has a place that this one needs: it waits until that one is through. */
+export class NamesakeStands extends Error {
+  override readonly name = 'NamesakeStands';
+  constructor(filename: string) {
+    super(
+      `this volume takes the name ${JSON.stringify(filename)} for that of another file, which is not through yet`,
+    );
+  }
+}
+
 /** Where a file was found before it is claimed. */
 export interface Found {
   readonly place: 'processing' | 'left-over' | 'failed' | 'incoming' | 'nowhere';
@@ -14,21 +24,23 @@ export interface Found {
  * dot name of a removal that did not end; it is still in the drop folder if that has this very file, for a newer one of
  * the name is not this job's; or it is in quarantine.
  *
- * @throws VolumeError
+ * @throws VolumeError; NamesakeStands where nothing of it is found but a file that the volume takes for it
  */
 export async function locate(run: Run, tools: Tools): Promise<Found> {
   const { layout, volume } = tools;
   const { ino, size } = run.payload;
   if (run.first && ino !== null && size !== null) return { place: 'incoming', size };
-  const claimed = await volume.lstat(layout.processing(run.session, run.filename));
-  if (claimed) return { place: 'processing', size: claimed.size };
+  const claimed = await volume.lookExactly(layout.processing(run.session, run.filename), ino);
+  if (claimed && claimed !== 'namesake') return { place: 'processing', size: claimed.size };
   const [leftOver] = await leftOversOf(run, tools);
   const left = leftOver === undefined ? null : await volume.lstat(leftOver);
   if (left) return { place: 'left-over', size: left.size };
   const dropped = await volume.lstat(layout.incoming(run.filename));
   if (dropped && isDropOf(dropped, run.payload)) return { place: 'incoming', size: dropped.size };
-  const failed = await volume.lstat(layout.failed(run.session, run.filename));
-  return failed ? { place: 'failed', size: failed.size } : { place: 'nowhere', size: 0 };
+  const failed = await volume.lookExactly(layout.failed(run.session, run.filename), ino);
+  if (failed && failed !== 'namesake') return { place: 'failed', size: failed.size };
+  if (claimed || failed) throw new NamesakeStands(run.filename);
+  return { place: 'nowhere', size: 0 };
 }
 
 /** Whether a file in the drop folder is the one that the scanner enqueued, and not a newer one of its name. */
@@ -41,7 +53,7 @@ export function isDropOf(look: FileLook, { ino, size, mtimeNs }: Run['payload'])
  * already. Safe to repeat.
  *
  * @returns whether it is there now
- * @throws VolumeError; Interrupted where another run has taken the job over
+ * @throws VolumeError; NamesakeStands; Interrupted where another run has taken the job over
  */
 export async function claim(run: Run, found: Found, tools: Tools): Promise<boolean> {
   if (found.place === 'processing') return true;
@@ -55,13 +67,28 @@ export async function claim(run: Run, found: Found, tools: Tools): Promise<boole
   // ENOENT says too little: the folder, the file, or (NFS repeats requests) nothing may be missing
   for (let tries = 0; tries < 3; tries++) {
     const renamed = await volume.renameToFree(source, target);
-    if (renamed !== 'missing') return true;
-    if (await volume.lstat(target)) return true;
+    if (renamed === 'renamed' || renamed === 'taken') return true;
+    if (await isOwn(target, run, tools)) return true;
     if (!(await volume.lstat(source))) break;
     await volume.makeFolder(layout.processingFolder(run.session));
   }
-  const failed = await volume.lstat(layout.failed(run.session, run.filename));
-  return failed ? bringBack(run, tools) : putLeftOverBack(run, tools);
+  const isFailed = await isOwn(layout.failed(run.session, run.filename), run, tools);
+  return isFailed ? bringBack(run, tools) : putLeftOverBack(run, tools);
+}
+
+/**
+ * Whether a file stands at a path that only this job's file may have: one of exactly this name, or with the job's inode.
+ *
+ * @throws VolumeError; NamesakeStands where the volume takes another file for it
+ */
+export async function isOwn(
+  path: string,
+  { filename, payload }: Pick<Run, 'filename' | 'payload'>,
+  tools: Tools,
+): Promise<boolean> {
+  const look = await tools.volume.lookExactly(path, payload.ino);
+  if (look === 'namesake') throw new NamesakeStands(filename);
+  return look !== null;
 }
 
 /** Moves a quarantined file back to work; its reason goes. */
@@ -72,7 +99,7 @@ async function bringBack(run: Run, tools: Tools): Promise<boolean> {
   const renamed = await volume.renameToFree(layout.failed(run.session, run.filename), target);
   if (renamed === 'taken') return true;
   // the rename may have happened although it says otherwise
-  if (renamed === 'missing' && !(await volume.lstat(target))) return putLeftOverBack(run, tools);
+  if (renamed !== 'renamed' && !(await isOwn(target, run, tools))) return putLeftOverBack(run, tools);
   await volume.unlink(layout.reason(run.session, run.filename));
   run.note('brought back from the quarantine');
   return true;
@@ -83,15 +110,18 @@ async function bringBack(run: Run, tools: Tools): Promise<boolean> {
  * runs in full. Another run's token makes the name its own, so one that merely slept finds nothing to unlink.
  *
  * @returns whether the file is in its session's folder now
- * @throws VolumeError
+ * @throws VolumeError; NamesakeStands
  */
 export async function putLeftOverBack(
-  run: Pick<Run, 'session' | 'filename'>,
+  run: Pick<Run, 'session' | 'filename' | 'payload'>,
   tools: Tools,
 ): Promise<boolean> {
   const target = tools.layout.processing(run.session, run.filename);
-  for (const path of await leftOversOf(run, tools))
-    if ((await tools.volume.renameToFree(path, target)) !== 'missing') return true;
+  for (const path of await leftOversOf(run, tools)) {
+    const renamed = await tools.volume.renameToFree(path, target);
+    if (renamed === 'renamed' || renamed === 'taken') return true;
+    if (renamed === 'namesake' && (await isOwn(target, run, tools))) return true;
+  }
   return false;
 }
 

@@ -1,6 +1,6 @@
 import type { QuarantineReason } from '@app/shared/queue';
 import { requireOwnership, type Run, type Tools } from '../run.js';
-import { isDropOf, putLeftOverBack } from './claim.js';
+import { isDropOf, isOwn, putLeftOverBack } from './claim.js';
 
 /**
  * What became of a quarantine: the file stands in `<failed>` now; nothing of it is left on the volume; or another file of
@@ -12,7 +12,7 @@ export type Quarantined = 'moved' | 'gone' | 'taken';
  * Moves a file into `<failed>`, its reason written first, so that none ever stands there without one. Never over an
  * existing file, and never a newer file of the name. Safe to repeat: a file that is there already stays.
  *
- * @throws VolumeError; Interrupted where another run has taken the job over
+ * @throws VolumeError; NamesakeStands; Interrupted where another run has taken the job over
  */
 export async function quarantine(
   run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
@@ -22,12 +22,16 @@ export async function quarantine(
   const { layout, volume } = tools;
   const target = layout.failed(run.session, run.filename);
   const claimed = layout.processing(run.session, run.filename);
-  const isClaimed = (await volume.lstat(claimed)) !== null || (await putLeftOverBack(run, tools));
+  const stands = await volume.lookExactly(claimed, run.payload.ino);
+  const isClaimed = (stands !== null && stands !== 'namesake') || (await putLeftOverBack(run, tools));
   const source = isClaimed ? claimed : layout.incoming(run.filename);
   if (!isClaimed) {
     const dropped = await volume.lstat(source);
     const isDropped = dropped !== null && isDropOf(dropped, run.payload);
-    if (await volume.lstat(target)) return isDropped ? 'taken' : 'moved';
+    const quarantined = await volume.lookExactly(target, run.payload.ino);
+    // on a volume that folds names the other one may be a namesake, which says nothing of a file that is gone
+    if (quarantined && isDropped) return 'taken';
+    if (quarantined && quarantined !== 'namesake') return 'moved';
     if (!isDropped) return 'gone';
   }
   await volume.makeFolder(layout.failedFolder(run.session));
@@ -43,7 +47,7 @@ export async function quarantine(
   await requireOwnership(run);
   const renamed = await volume.renameToFree(source, target);
   if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
-  if (renamed === 'missing' && !(await volume.lstat(target))) {
+  if (renamed !== 'renamed' && !(await isOwn(target, run, tools))) {
     await volume.unlink(layout.reason(run.session, run.filename));
     return 'gone';
   }

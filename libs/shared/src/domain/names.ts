@@ -25,6 +25,14 @@ export function fileNameFault(name: string): string | null {
   return null;
 }
 
+/**
+ * What any volume that folds names may take a name for: case, Unicode form and compatibility folded. It folds more than any
+ * one volume does, since a name that waits without need is harmless, and two that are renamed onto each other are not.
+ */
+export function foldedName(name: string): string {
+  return name.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD');
+}
+
 /** The blob's name: `<date>/<encoded_session>/<filename>`, literally. */
 export function blobName(session: SessionRef, filename: string): string {
   return `${sessionKey(session)}/${filename}`;

@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 
 /** What `work` gives, or `instead` where it fails with one of the system's `codes`. */
@@ -30,8 +30,25 @@ export function rename(from: string, to: string): 'renamed' | 'missing' {
   return unless(['ENOENT'], 'missing', () => (renameSync(from, to), 'renamed' as const));
 }
 
-/** Renames onto a name that should be free. @returns `taken` where something stands there: then nothing was done */
-export function renameToFree(from: string, to: string): 'renamed' | 'missing' | 'taken' {
+/**
+ * What a rename onto a name that should be free came to. `taken`: an entry of this very name stands there; `namesake`: the
+ * volume folds names, and what stands there has another one. Nothing was done then.
+ */
+export type Renamed = 'renamed' | 'missing' | 'taken' | 'namesake';
+
+/** Renames onto a name that should be free. */
+export function renameToFree(from: string, to: string): Renamed {
   const there = unless(['ENOENT', 'ENOTDIR'], undefined, () => lstatSync(to, { throwIfNoEntry: false }));
-  return there ? 'taken' : rename(from, to);
+  if (!there) return rename(from, to);
+  return isListed(to) ? 'taken' : 'namesake';
+}
+
+/**
+ * Whether a folder lists an entry of this very name. A look-up proves less: on a volume that folds names (SMB, ext4 with
+ * casefold, ZFS) it finds `Report.bin` for `report.bin`.
+ */
+export function isListed(path: string): boolean {
+  const name = Buffer.from(basename(path));
+  const names = unless(['ENOENT', 'ENOTDIR'], [], () => readdirSync(dirname(path), { encoding: 'buffer' }));
+  return names.some((listed) => name.equals(listed));
 }

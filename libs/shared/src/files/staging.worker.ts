@@ -12,7 +12,7 @@ import {
 import { workerData } from 'node:worker_threads';
 import { copyBytes, local } from './copy-bytes.js';
 import { Digests } from './digests.js';
-import { makeFolder, renameToFree } from './folders.js';
+import { makeFolder, renameToFree, type Renamed } from './folders.js';
 import { isOver, type Moment } from './moment.js';
 import { PIECE } from './hash-memory.js';
 import type { HashSlot } from './hasher.js';
@@ -48,7 +48,7 @@ export type StageAnswer =
       /** Milliseconds that the claim took; null without one. */
       readonly claimMs: number | null;
     }
-  /** Nothing was done: the claim came too late, or there was nothing to rename. */
+  /** Nothing was done: the claim came too late, there was nothing to rename, or a namesake stands at its target. */
   | { readonly kind: 'unclaimed' }
   | { readonly kind: 'changed'; readonly look: FileLook; readonly why: string }
   | { readonly kind: 'missing' }
@@ -67,7 +67,9 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
   const began = performance.now();
   if (request.claim) {
     if (isOver(request.claim.before)) return { kind: 'unclaimed' };
-    if (claim(request.claim.from, request.source) === 'missing') return { kind: 'unclaimed' };
+    const claimed = claim(request.claim.from, request.source);
+    // what stands there under another name is another file's, whose bytes must never be staged for this one
+    if (claimed === 'missing' || claimed === 'namesake') return { kind: 'unclaimed' };
   }
   const claimMs = request.claim && performance.now() - began;
   let source: number;
@@ -86,7 +88,7 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
   }
 }
 
-function claim(from: string, to: string): 'renamed' | 'missing' | 'taken' {
+function claim(from: string, to: string): Renamed {
   try {
     return renameToFree(from, to);
   } catch (error) {

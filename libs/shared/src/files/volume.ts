@@ -4,6 +4,7 @@ import type { FileLook } from '../domain/identity.js';
 import { entriesOf, subjectOf, type Entry, type Slice } from './listing.js';
 import type { Fault } from './serve.js';
 import type { CallHooks, FileCall } from './calls.js';
+import type { Renamed } from './folders.js';
 import { Gather } from './gather.js';
 import { Threads } from './threads.js';
 import type { SetAside, VolumeRequest } from './volume.worker.js';
@@ -75,6 +76,16 @@ export class Volume {
     return this.#ask({ operation: 'lstat', path });
   }
 
+  /**
+   * Looks at an entry of exactly this name: a volume that folds names finds `Report.bin` for `report.bin`. An entry with the
+   * inode `ino` is believed without listing its folder.
+   *
+   * @returns `namesake` where what is found has another name; null where there is nothing
+   */
+  lookExactly(path: string, ino: bigint | null): Promise<FileLook | 'namesake' | null> {
+    return this.#ask({ operation: 'lookExactly', path, ino });
+  }
+
   /** Looks at many entries of a folder in one call; an error of one does not spoil the others. */
   async lstatMany(folder: string, names: readonly string[]): Promise<(FileLook | null | VolumeError)[]> {
     if (names.length === 0) return [];
@@ -124,9 +135,10 @@ export class Volume {
    * Renames onto a name that should be free. NFS has no rename that refuses to replace, so the target is looked at right
    * before, in the same call: no wait of this process comes in between.
    *
-   * @returns `missing` on ENOENT of either side, `taken` where something stands at the target: then nothing was done.
+   * @returns `missing` on ENOENT of either side; `taken` where an entry of this very name stands at the target, `namesake`
+   * where the volume folds names and finds one of another: then nothing was done.
    */
-  renameToFree(from: string, to: string): Promise<'renamed' | 'missing' | 'taken'> {
+  renameToFree(from: string, to: string): Promise<Renamed> {
     return this.#ask({ operation: 'renameToFree', path: from, to });
   }
 

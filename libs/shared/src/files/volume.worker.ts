@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 import type { FileLook } from '../domain/identity.js';
-import { makeFolder, rename, renameToFree, unless } from './folders.js';
+import { isListed, makeFolder, rename, renameToFree, unless } from './folders.js';
 import { list } from './listing.js';
 import { lookOf } from './look.js';
 import { faultOf, serve, type Fault, type Served } from './serve.js';
@@ -12,6 +12,7 @@ import { faultOf, serve, type Fault, type Served } from './serve.js';
 export type VolumeRequest =
   | { readonly operation: 'lstat' | 'lookAnew' | 'list' | 'unlink' | 'space'; readonly path: string }
   | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
+  | { readonly operation: 'lookExactly'; readonly path: string; readonly ino: bigint | null }
   | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
   | { readonly operation: 'setAside' | 'renameToFree'; readonly path: string; readonly to: string }
   | { readonly operation: 'readText'; readonly path: string; readonly maxBytes: number }
@@ -37,6 +38,8 @@ serve((request: VolumeRequest, call: Served) => {
       return request.names.map((name) => lstatOrFault(join(path, name)));
     case 'lookAnew':
       return lookAnew(path);
+    case 'lookExactly':
+      return lookExactly(path, request.ino);
     case 'list':
       return list(path, call);
     case 'setAside':
@@ -68,6 +71,12 @@ function setAside(from: string, to: string): SetAside {
 function lstat(path: string): FileLook | null {
   const stat = unless(GONE, null, () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }));
   return stat ? lookOf(stat) : null;
+}
+
+function lookExactly(path: string, ino: bigint | null): FileLook | 'namesake' | null {
+  const look = lstat(path);
+  // listing the folder is for the rare case that the inode does not tell
+  return look === null || look.ino === ino || isListed(path) ? look : 'namesake';
 }
 
 function lstatOrFault(path: string): FileLook | null | Fault {

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""A pass-through FUSE that behaves like volumes other than a plain POSIX one.
+
+usage: strange-volume.py <below> <mounted> [--fold]
+
+--fold  looks names up without regard to case and Unicode form, and lists them as they were made (SMB, ZFS, ext4 +F)
+"""
+import argparse
+import errno
+import os
+import unicodedata
+
+import fusepy
+
+parser = argparse.ArgumentParser()
+parser.add_argument('below')
+parser.add_argument('mounted')
+parser.add_argument('--fold', action='store_true')
+options = parser.parse_args()
+
+
+def folded(name):
+    return unicodedata.normalize('NFC', name).casefold()
+
+
+class Strange(fusepy.Operations):
+    def real(self, path):
+        """The path below, with each name as the folder lists it."""
+        at = options.below
+        for name in filter(None, path.split('/')):
+            if options.fold and not self.lists(at, name):
+                name = self.namesake(at, name) or name
+            at = os.path.join(at, name)
+        return at
+
+    @staticmethod
+    def lists(folder, name):
+        return os.path.lexists(os.path.join(folder, name))
+
+    @staticmethod
+    def namesake(folder, name):
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return next((other for other in names if folded(other) == folded(name)), None)
+
+    def getattr(self, path, fh=None):
+        stat = os.lstat(self.real(path))
+        return {
+            'st_ino': stat.st_ino, 'st_mode': stat.st_mode, 'st_nlink': stat.st_nlink, 'st_uid': stat.st_uid,
+            'st_gid': stat.st_gid, 'st_size': stat.st_size, 'st_blocks': stat.st_blocks,
+            'st_atime': stat.st_atime_ns, 'st_mtime': stat.st_mtime_ns, 'st_ctime': stat.st_ctime_ns,
+        }
+
+    def readdir(self, path, fh):
+        return ['.', '..', *os.listdir(self.real(path))]
+
+    def statfs(self, path):
+        room = os.statvfs(self.real(path))
+        names = ('f_bsize', 'f_frsize', 'f_blocks', 'f_bfree', 'f_bavail', 'f_files', 'f_ffree', 'f_favail', 'f_namemax')
+        return {name: getattr(room, name) for name in names}
+
+    def rename(self, old, new):
+        source, target = self.real(old), self.real(new)
+        # a new spelling of a file's own name is a rename like any other
+        if source == target:
+            target = os.path.join(os.path.dirname(target), os.path.basename(new))
+        os.rename(source, target)
+
+    def create(self, path, mode, fi=None):
+        return os.open(self.real(path), os.O_RDWR | os.O_CREAT, mode)
+
+    def open(self, path, flags):
+        return os.open(self.real(path), flags & ~os.O_CREAT)
+
+    def read(self, path, size, offset, fh):
+        return os.pread(fh, size, offset)
+
+    def write(self, path, data, offset, fh):
+        return os.pwrite(fh, data, offset)
+
+    def truncate(self, path, length, fh=None):
+        os.truncate(self.real(path) if fh is None else fh, length)
+
+    def fsync(self, path, datasync, fh):
+        os.fsync(fh)
+
+    def release(self, path, fh):
+        os.close(fh)
+
+    def mkdir(self, path, mode):
+        os.mkdir(self.real(path), mode)
+
+    def rmdir(self, path):
+        os.rmdir(self.real(path))
+
+    def unlink(self, path):
+        os.unlink(self.real(path))
+
+    def link(self, target, source):
+        if os.path.lexists(self.real(target)):
+            raise fusepy.FuseOSError(errno.EEXIST)
+        os.link(self.real(source), self.real(target))
+
+    def chmod(self, path, mode):
+        os.chmod(self.real(path), mode)
+
+    def chown(self, path, uid, gid):
+        os.chown(self.real(path), uid, gid)
+
+    def utimens(self, path, times=None):
+        # fusepy gives nanoseconds where times are (use_ns), None for now
+        os.utime(self.real(path), ns=times, follow_symlinks=False)
+
+
+Strange.use_ns = True
+fusepy.FUSE(
+    Strange(), options.mounted, foreground=True, nothreads=True, use_ino=True, hard_remove=True, big_writes=True,
+    attr_timeout=0, entry_timeout=0, negative_timeout=0, fsname='strange',
+)
