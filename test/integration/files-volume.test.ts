@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { Volume, type Entry, type FileCall, type VolumeOptions } from '@app/shared/files';
-import { VolumeError } from '@app/shared/domain';
+import { sameFile, VolumeError } from '@app/shared/domain';
 import { until } from '../support/until.js';
 
 function folderOf(t: TestContext): string {
@@ -153,13 +153,21 @@ test('renames, removals and folders answer what happened', async (t) => {
   const volume = volumeOf(t);
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
   fs.writeFileSync(from, 'x');
-  const aside = await volume.setAside(from, to);
-  assert.deepEqual([aside.renamed, aside.look?.kind, aside.look?.size], [true, 'file', 1]);
-  const again = await volume.setAside(from, to);
-  assert.deepEqual([again.renamed, again.look?.size], [false, 1], 'the look decides, not the answer');
-  assert.deepEqual(await volume.setAside(to, join(folder, 'no', 'folder')), { renamed: false, look: null });
+  const look = await volume.lookAnew(from);
+  assert.ok(look);
+  const touched = { ...look, ctimeNs: look.ctimeNs - 1n };
+  const changed = await volume.setAside(from, to, touched);
+  assert.deepEqual(changed, { kind: 'changed', look, aside: false }, 'nothing was done');
+  assert.deepEqual(await volume.setAside(from, to, look), { kind: 'aside' });
+  assert.deepEqual(await volume.setAside(from, to, look), { kind: 'missing' });
+  const there = await volume.lookAnew(to);
+  assert.ok(there && sameFile(there, look));
+  assert.deepEqual(await volume.setAside(to, join(folder, 'no', 'folder'), there), { kind: 'missing' });
   await volume.makeFolder(join(folder, 'target'));
-  await assert.rejects(volume.setAside(to, join(folder, 'target')), isVolumeError('EISDIR', 'setAside'));
+  await assert.rejects(
+    volume.setAside(to, join(folder, 'target'), there),
+    isVolumeError('EISDIR', 'setAside'),
+  );
   const deep = join(folder, 'a', 'b');
   await volume.makeFolder(deep);
   await volume.makeFolder(deep);

@@ -1,4 +1,4 @@
-import { Interrupted, millisecondsOf, removedFileName, removingName, sameFile } from '@app/shared/domain';
+import { Interrupted, millisecondsOf, removedFileName, removingName } from '@app/shared/domain';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 import { changed, type Unsettled } from './settle.js';
 import type { VerifiedBlob } from './verify.js';
@@ -7,8 +7,9 @@ import type { VerifiedBlob } from './verify.js';
 export type Removal = { readonly removed: true } | { readonly removed: false; readonly unsettled: Unsettled };
 
 /**
- * Removes the source of a verified blob, last of all: renames it to a dot name of its own, looks whether it still is
- * the file that was verified, writes the receipt, unlinks. A file that changed goes back, never over an existing name.
+ * Removes the source of a verified blob, last of all: looks whether it still is the file that was staged, also by its
+ * change time, renames it to a dot name of its own, looks again, writes the receipt, unlinks. A file that changed goes
+ * back, never over an existing name.
  * A run that ends in between leaves the dot name, which recovery puts back. Safe to repeat.
  *
  * @throws VolumeError
@@ -26,18 +27,15 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
 
   // a run that slept through its lock must not even lift a newer file of this name
   await requireOwnershipUnlessNew(run);
-  const { renamed, look } = await volume.setAside(source, removing);
-  if (!look && !renamed) {
+  const result = await volume.setAside(source, removing, verified.source);
+  if (result.kind === 'missing') {
     if (sidecar) await volume.unlink(sidecar);
     throw new SourceVanished(`${run.filename} vanished from ${folder} before its removal`);
   }
-  if (!look || !sameFile(look, verified.source)) {
-    const back = await putBack(removing, source, tools);
-    if (sidecar && back) await volume.unlink(sidecar);
-    return {
-      removed: false,
-      unsettled: changed(look ?? verified.source, 'it changed while it was uploaded', tools),
-    };
+  if (result.kind === 'changed') {
+    const isHome = !result.aside || (await putBack(removing, source, tools));
+    if (sidecar && isHome) await volume.unlink(sidecar);
+    return { removed: false, unsettled: changed(result.look, 'it changed while it was uploaded', tools) };
   }
   try {
     await writeReceipt(run, verified, tools);

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, openSync, readdirSync, utimesSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { pause, pieceOf, until, World } from '../../support/index.js';
@@ -77,4 +89,50 @@ test('the same name, dropped again while the first is under way, is held and the
   await world.done(3);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/same.bin`, third]]));
   assert.deepEqual(readdirSync(world.incoming), []);
+});
+
+test('content that changes while its commit is under way is sent anew, also where its mtime is put back', async (t) => {
+  const world = await World.make(t, { proxy: true });
+  const proxy = world.proxy!;
+  const session = await world.startSession('put back');
+  proxy.rules = [
+    {
+      match: ({ method, url }) => method === 'PUT' && /comp=blocklist/.test(url ?? ''),
+      fault: { kind: 'hold' },
+    },
+  ];
+  world.drop('rewritten.bin', 9 * MIB, 6);
+  await until('its commit is held', () => proxy.holding === 1);
+  const claimed = join(world.processing, session, 'rewritten.bin');
+  const { mtimeNs } = statSync(claimed, { bigint: true });
+  const file = openSync(claimed, 'r+');
+  const piece = pieceOf(99, 0, MIB);
+  writeSync(file, piece, 0, MIB, 4 * MIB);
+  closeSync(file);
+  // futimes() of Node takes a number, which cannot hold nanoseconds
+  const put = `@${mtimeNs / 1_000_000_000n}.${String(mtimeNs % 1_000_000_000n).padStart(9, '0')}`;
+  execFileSync('touch', ['-m', '-d', put, claimed]);
+  assert.equal(statSync(claimed, { bigint: true }).mtimeNs, mtimeNs);
+  const wanted = createHash('md5').update(readFileSync(claimed)).digest('hex');
+  proxy.release();
+  await world.done(1);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/rewritten.bin`, wanted]]));
+  assert.equal((await world.status()).processed_ok, 1);
+});
+
+test('a file whose rights alone change while it is uploaded is moved once', async (t) => {
+  const world = await World.make(t, { proxy: true });
+  const proxy = world.proxy!;
+  const session = await world.startSession('rights');
+  proxy.rules = [
+    { match: ({ method, url }) => method === 'PUT' && !/comp=/.test(url ?? ''), fault: { kind: 'hold' } },
+  ];
+  const md5 = world.drop('rights.bin', 100_000, 6);
+  await until('its put is held', () => proxy.holding === 1);
+  chmodSync(join(world.processing, session, 'rights.bin'), 0o600);
+  proxy.release();
+  await world.done(1);
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/rights.bin`, md5]]));
+  const { processed_ok, processed_err } = await world.status();
+  assert.deepEqual({ processed_ok, processed_err }, { processed_ok: 1, processed_err: 0 });
 });

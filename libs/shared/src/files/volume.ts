@@ -124,11 +124,11 @@ export class Volume {
   }
 
   /**
-   * Renames onto a name that only the caller can have made up (it would replace what is there), and looks anew at what
-   * stands there then.
+   * Renames a file onto a name that only the caller can have made up (it would replace what is there), if it still is the
+   * one that is expected, its change time included. Looks anew right before the rename and right after it.
    */
-  setAside(from: string, to: string): Promise<SetAside> {
-    return this.#askSoon({ operation: 'setAside', path: from, to });
+  setAside(from: string, to: string, expect: FileLook): Promise<SetAside> {
+    return this.#askSoon({ operation: 'setAside', path: from, to, expect });
   }
 
   /**

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../domain/errors.js';
-import type { FileLook } from '../domain/identity.js';
+import { sameFile, type FileLook } from '../domain/identity.js';
 import { isListed, makeFolder, rename, renameToFree, unless } from './folders.js';
 import { list } from './listing.js';
 import { lookOf } from './look.js';
@@ -14,16 +14,23 @@ export type VolumeRequest =
   | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
   | { readonly operation: 'lookExactly'; readonly path: string; readonly ino: bigint | null }
   | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
-  | { readonly operation: 'setAside' | 'renameToFree'; readonly path: string; readonly to: string }
+  | { readonly operation: 'renameToFree'; readonly path: string; readonly to: string }
+  | {
+      readonly operation: 'setAside';
+      readonly path: string;
+      readonly to: string;
+      readonly expect: FileLook;
+    }
   | { readonly operation: 'readText'; readonly path: string; readonly maxBytes: number }
   | { readonly operation: 'writeText' | 'createText'; readonly path: string; readonly text: string };
 
-/** What came of setting a file aside; the look decides, since NFS answers ENOENT also after a rename that happened. */
-export interface SetAside {
-  readonly renamed: boolean;
-  /** What stands under the new name. */
-  readonly look: FileLook | null;
-}
+/** What came of setting a file aside. */
+export type SetAside =
+  /** It stands under the new name, as it was expected. */
+  | { readonly kind: 'aside' }
+  /** It is another file, or was changed: nothing was done, or (`aside`) the change came with the rename itself. */
+  | { readonly kind: 'changed'; readonly look: FileLook; readonly aside: boolean }
+  | { readonly kind: 'missing' };
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const GONE = ['ENOENT', 'ENOTDIR'];
@@ -43,7 +50,7 @@ serve((request: VolumeRequest, call: Served) => {
     case 'list':
       return list(path, call);
     case 'setAside':
-      return setAside(path, request.to);
+      return setAside(path, request.to, request.expect);
     case 'renameToFree':
       return renameToFree(path, request.to);
     case 'unlink':
@@ -63,9 +70,17 @@ serve((request: VolumeRequest, call: Served) => {
   }
 });
 
-function setAside(from: string, to: string): SetAside {
-  const renamed = rename(from, to) === 'renamed';
-  return { renamed, look: lookAnew(to) };
+function setAside(from: string, to: string, expect: FileLook): SetAside {
+  const before = lookAnew(from);
+  if (before === null) return { kind: 'missing' };
+  // the change time tells of a content whose mtime was put back; a rename moves it, so it is compared before
+  if (!sameFile(before, expect) || before.ctimeNs !== expect.ctimeNs)
+    return { kind: 'changed', look: before, aside: false };
+  rename(from, to);
+  // the look decides: NFS answers ENOENT also after a rename that happened
+  const after = lookAnew(to);
+  if (after === null) return { kind: 'missing' };
+  return sameFile(after, expect) ? { kind: 'aside' } : { kind: 'changed', look: after, aside: true };
 }
 
 function lstat(path: string): FileLook | null {
