@@ -1,4 +1,11 @@
-import { blobName, isRemovingNameOf, removedFileName, sessionKey, type SessionRef } from '@app/shared/domain';
+import {
+  blobName,
+  isRemovingNameOf,
+  millisecondsOf,
+  removedFileName,
+  sessionKey,
+  type SessionRef,
+} from '@app/shared/domain';
 import type { BlockedEntries } from './blocked-entries.js';
 import { isThere } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
@@ -133,8 +140,10 @@ function hasLeftOver({ leftOvers }: SessionFolder, token: string): boolean {
 /** Removes a short-lived file of a dead process: a plain one that was not touched for {@link SHORT_LIVED_MS}. @throws VolumeError; LeaseLost */
 export async function removeOld(parts: ScannerParts, path: string, blocked: BlockedEntries): Promise<void> {
   const look = await blocked.attempt(path, parts.volume.lstat(path), null);
-  // what is no plain file was never made by Sluice
-  if (look?.kind !== 'file' || parts.now() - Number(look.mtimeNs / 1_000_000n) <= SHORT_LIVED_MS) return;
+  const { volumeMs } = parts.clock.now();
+  // what is no plain file was never made by Sluice; without the volume's clock nobody knows how old it is
+  if (look?.kind !== 'file' || volumeMs === null) return;
+  if (volumeMs - millisecondsOf(look.mtimeNs) <= SHORT_LIVED_MS) return;
   await remove(parts, path, blocked);
 }
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Layout } from '@app/shared/domain';
-import type { Volume } from '@app/shared/files';
+import type { Volume, VolumeClock } from '@app/shared/files';
 import type { Pods } from '@app/shared/pods';
 import type { JobState, UploadQueue } from '@app/shared/queue';
 import type { Incoming, Moves, Sessions, Trim } from '@app/shared/records';
@@ -33,6 +33,8 @@ export interface ScannerParts {
     readonly historyMs: number;
   };
   readonly now: () => number;
+  /** The clocks that ages of files go by. */
+  readonly clock: VolumeClock;
 }
 
 /** The lease is another scanner's now, or this one stops: whatever was under way ends. */

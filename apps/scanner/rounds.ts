@@ -67,6 +67,7 @@ export class Rounds {
       this.redisProblem,
       this.sessionFile.problem,
       this.scanProblem,
+      ...this.parts.clock.problems(),
       ...this.recoveryProblems,
       shown ? this.lost?.sentence : null,
     ].filter((sentence): sentence is string => typeof sentence === 'string');
@@ -80,7 +81,9 @@ export class Rounds {
   async round(): Promise<Round> {
     const { parts, memory } = this;
     await this.checkRedisMemory();
+    const fresh = !this.proved;
     await this.checkVolume();
+    await (fresh ? parts.clock.read() : parts.clock.keep());
     if (this.doubt) {
       this.forgetFiles();
       await this.restoreSession(this.doubt.lost);

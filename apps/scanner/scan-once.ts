@@ -39,7 +39,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const room = watch.session ? Math.max(0, parts.rules.maxQueueSize - open) : 0;
   // twice the room, so that files that settle do not keep others from their first look
   const window = new Smallest(watch.session ? 2 * room : WINDOW_WHILE_STOPPED);
-  const entries = new Entries(memory.shown.entries, parts.now());
+  const entries = new Entries(memory.shown.entries, parts.clock.now().steadyMs);
 
   const listing = await listDropFolder(parts, memory, window, entries);
   await checkEnqueued(parts, memory, listing.enqueued, entries);
@@ -81,6 +81,7 @@ function decide(
   if (first instanceof Error && looks.every((look) => look instanceof Error)) throw first;
   // a round that was hurried must not stand for the second of two looks
   const rule = { minAgeMs: parts.rules.minFileAgeMs, apartMs: parts.rules.pollIntervalMs / 2 };
+  const now = parts.clock.now();
   const observations = new Map<string, Observation>();
   const takers: Taker[] = [];
   for (const [i, name] of names.entries()) {
@@ -96,7 +97,7 @@ function decide(
       continue;
     }
     const previous = memory.observations.get(name) ?? null;
-    const verdict = decideStability(previous, look, parts.now(), rule);
+    const verdict = decideStability(previous, look, now, rule);
     const { observation } = verdict;
     observations.set(name, observation);
     if (watch.session && verdict.stable) takers.push({ name, look });
@@ -125,13 +126,16 @@ function oldestAge(
   looks: readonly (FileLook | null | VolumeError)[],
   entries: Entries,
 ): number {
-  let oldest = Infinity;
-  for (const look of looks)
-    if (look && !(look instanceof Error) && look.kind === 'file') oldest = Math.min(oldest, newestMs(look));
-  for (const { newestMs: at } of memory.enqueued.values()) if (at !== null) oldest = Math.min(oldest, at);
+  const { steadyMs, volumeMs } = parts.clock.now();
+  const newest = looks.flatMap((look) =>
+    look && !(look instanceof Error) && look.kind === 'file' ? [newestMs(look)] : [],
+  );
+  for (const { newestMs: at } of memory.enqueued.values()) if (at !== null) newest.push(at);
+  let oldestMs = 0;
+  for (const at of newest) oldestMs = Math.max(oldestMs, (volumeMs ?? steadyMs) - at);
   for (const { state, since } of entries.byName.values())
-    if (state === 'held') oldest = Math.min(oldest, since);
-  return oldest === Infinity ? 0 : Math.max(0, Math.round((parts.now() - oldest) / 1000));
+    if (state === 'held') oldestMs = Math.max(oldestMs, steadyMs - since);
+  return Math.round(oldestMs / 1000);
 }
 
 function unreadableProblem(names: readonly string[]): string | null {

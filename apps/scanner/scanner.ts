@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import picomatch from 'picomatch';
 import { Layout, messageOf } from '@app/shared/domain';
-import { Volume } from '@app/shared/files';
+import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
 import { jobStates, openUploadQueue } from '@app/shared/queue';
 import { Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
@@ -88,6 +88,7 @@ export async function startScanner(
       historyMs: config.history.days * DAY_MS,
     },
     now: Date.now,
+    clock: new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs),
   };
   const loop: ScanLoop = new ScanLoop(
     parts,

@@ -1,4 +1,4 @@
-import { foldedName, jobId, sessionKey, type FileLook } from '@app/shared/domain';
+import { foldedName, jobId, millisecondsOf, sessionKey, type FileLook } from '@app/shared/domain';
 import { uploadJob } from '@app/shared/queue';
 import type { Watch } from '@app/shared/records';
 import type { Entries } from './entries.js';
@@ -144,5 +144,5 @@ async function enqueue(
 
 /** The later of a file's times, milliseconds since 1970. */
 export function newestMs({ mtimeNs, ctimeNs }: Pick<FileLook, 'mtimeNs' | 'ctimeNs'>): number {
-  return Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n);
+  return millisecondsOf(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }

@@ -1,5 +1,5 @@
 import { takenOver, type BlockRule, type Layout, type SessionRef } from '@app/shared/domain';
-import { isOver, type Moment, type Staging, type Volume } from '@app/shared/files';
+import { isOver, type Moment, type Staging, type Volume, type VolumeClock } from '@app/shared/files';
 import type { JobLock, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
 import type { BlobStore } from './blob-store/blob-store.js';
@@ -79,5 +79,6 @@ export interface Tools {
   };
   /** The pod's name, for records. */
   readonly pod: string;
-  readonly now: () => number;
+  /** The clocks that ages go by. */
+  readonly clock: VolumeClock;
 }

@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { Layout, messageOf } from '@app/shared/domain';
-import { Staging, Volume } from '@app/shared/files';
+import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
 import { History, Moves, Sessions } from '@app/shared/records';
 import { jobStates } from '@app/shared/queue';
@@ -86,7 +86,8 @@ export async function startUploader(
   let worker: UploadWorker | null = null;
   let gate: StoreGate | null = null;
   let manifests: ManifestWriter | null = null;
-  const watch = new VolumeWatch(volume, layout, pods, () => pauseOrResume());
+  const clock = new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs);
+  const watch = new VolumeWatch(volume, layout, pods, clock, () => pauseOrResume());
 
   // files are begun only while both sides are there
   const pauseOrResume = (): void => {
@@ -196,7 +197,7 @@ export async function startUploader(
           historyMaxFiles: config.history.maxFiles,
         },
         pod: pod.name,
-        now: Date.now,
+        clock,
       },
       moves,
       sessions,

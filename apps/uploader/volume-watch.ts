@@ -1,5 +1,5 @@
 import { messageOf, VolumeError, type Layout } from '@app/shared/domain';
-import { missingRoots, readVolumeId, rootsFault, type Volume } from '@app/shared/files';
+import { missingRoots, readVolumeId, rootsFault, type Volume, type VolumeClock } from '@app/shared/files';
 import { leadingScanner, type DiskUse, type Pods } from '@app/shared/pods';
 import { StartupError } from '@app/shared/runtime';
 
@@ -22,6 +22,7 @@ export class VolumeWatch {
     private readonly volume: Volume,
     private readonly layout: Layout,
     private readonly pods: Pods,
+    private readonly clock: VolumeClock,
     private readonly onChange: () => void,
   ) {}
 
@@ -46,6 +47,7 @@ export class VolumeWatch {
         else {
           this.id = await readVolumeId(this.volume, this.layout.volumeFile);
           if (this.id === expected && proved) {
+            await this.clock.read();
             this.expected = expected;
             this.trouble = null;
             this.onChange();
@@ -88,6 +90,7 @@ export class VolumeWatch {
   private async sample(): Promise<void> {
     const before = this.trouble;
     try {
+      await this.clock.keep();
       this.id = await readVolumeId(this.volume, this.layout.volumeFile);
       this.trouble =
         this.id === this.expected

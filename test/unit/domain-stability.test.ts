@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { decideStability, type Observation } from '@app/shared/domain';
+import { decideStability as decide, type Observation } from '@app/shared/domain';
 
 const T = Date.parse('2026-01-31T12:00:00Z');
 const ns = (ms: number): bigint => BigInt(ms) * 1_000_000n;
@@ -11,6 +11,13 @@ const look = (size: number, mtimeMs: number, ctimeMs = mtimeMs) => ({
   ctimeNs: ns(ctimeMs),
 });
 const rule = { minAgeMs: 5_000 };
+/** A decision where the volume's clock is known and is right. */
+const decideStability = (
+  previous: Parameters<typeof decide>[0],
+  current: Parameters<typeof decide>[1],
+  now: number,
+  by: Parameters<typeof decide>[3],
+) => decide(previous, current, { steadyMs: now, volumeMs: now }, by);
 
 test('a first look is never enough, however old the file is', () => {
   const verdict = decideStability(null, look(1, T - 1e9), T, rule);
@@ -120,4 +127,29 @@ test('whatever happens, nothing rests before its age, before a second look, or a
       },
     ),
   );
+});
+
+test("ages go by the volume's clock, however far ours is from it", () => {
+  for (const skewMs of [-3_600_000, -60_000, 60_000, 3_600_000]) {
+    const at = (ms: number) => ({ steadyMs: T + skewMs + ms, volumeMs: T + ms });
+    const file = look(1, T - 1_000);
+    const first = decide(null, file, at(0), rule);
+    assert.equal(first.waitMs, 4_000);
+    assert.equal(decide(first.observation, file, at(3_999), rule).stable, false, `${skewMs} ms`);
+    assert.equal(decide(first.observation, file, at(4_000), rule).stable, true, `${skewMs} ms`);
+    // a backlog waits for its second look alone
+    const old = decide(null, look(1, T - 90_000), at(0), rule);
+    assert.equal(decide(old.observation, look(1, T - 90_000), at(10), rule).stable, true);
+  }
+});
+
+test("where the volume's clock is not known a file must be seen unchanged for its age", () => {
+  const at = (ms: number) => ({ steadyMs: T + ms, volumeMs: null });
+  for (const mtime of [T - 1e9, T + 1e9, -1e15, 1e16]) {
+    const first = decide(null, look(1, mtime), at(0), rule);
+    const soon = decide(first.observation, look(1, mtime), at(4_999), rule);
+    assert.equal(soon.stable, false);
+    assert.match(soon.why, /the volume's clock is not known, so age counts from the first look/);
+    assert.equal(decide(soon.observation, look(1, mtime), at(5_000), rule).stable, true);
+  }
 });

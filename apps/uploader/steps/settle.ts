@@ -1,4 +1,10 @@
-import { decideStability, type FileLook, type Observation, type Outcome } from '@app/shared/domain';
+import {
+  decideStability,
+  type Clocks,
+  type FileLook,
+  type Observation,
+  type Outcome,
+} from '@app/shared/domain';
 import type { Run, Tools } from '../run.js';
 
 /** What staging may expect of the file, or the wait until it has come to rest again. */
@@ -24,12 +30,18 @@ export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> 
   if (expect) return { rests: true, expect };
   const look = await tools.volume.lookAnew(tools.layout.processing(run.session, run.filename));
   if (!look) return 'gone';
-  const verdict = decideStability(observation, look, tools.now(), {
+  const verdict = decideStability(observation, look, clocksOf(tools), {
     minAgeMs: tools.rules.minFileAgeMs,
     useCtime: false,
   });
   if (verdict.stable) return { rests: true, expect: look };
   return { rests: false, unsettled: unsettled(verdict.why, verdict.observation, tools, verdict.waitMs) };
+}
+
+/** What was seen of a file is remembered in its job for other pods, so it is noted by the clock that they share. */
+function clocksOf({ clock }: Tools): Clocks {
+  const now = clock.now();
+  return { ...now, steadyMs: now.volumeMs ?? now.steadyMs };
 }
 
 /** What the scanner's two looks saw; null where there were none, or the file changed since. */
@@ -40,7 +52,7 @@ export function restedAs(run: Run): { size: number; mtimeNs: bigint } | null {
 
 /** The outcome for a file that was seen to change: it is looked at again once it may have come to rest. */
 export function changed(look: FileLook, why: string, tools: Tools): Unsettled {
-  const verdict = decideStability(null, look, tools.now(), {
+  const verdict = decideStability(null, look, clocksOf(tools), {
     minAgeMs: tools.rules.minFileAgeMs,
     useCtime: false,
   });

@@ -1,4 +1,13 @@
 import type { FileLook } from './identity.js';
+import { millisecondsOf } from './times.js';
+
+/** The time as of now, by two clocks. */
+export interface Clocks {
+  /** By a clock that never jumps, about milliseconds since 1970: for how long something was seen. */
+  readonly steadyMs: number;
+  /** By the clock that stamps the files, never ahead of it; null where it is not known: then their times say nothing. */
+  readonly volumeMs: number | null;
+}
 
 /** When a file counts as at rest. */
 export interface StabilityRule {
@@ -15,7 +24,7 @@ export interface Observation {
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
-  /** When these values were first seen, milliseconds since 1970. */
+  /** When these values were first seen, by the steady clock. */
   readonly since: number;
 }
 
@@ -31,27 +40,33 @@ export interface Verdict {
 
 /**
  * Decides whether a file has come to rest: older than the minimum age, and size and mtime as in the look before.
- * A time in the future (clock skew) says nothing, so the age then counts from the first look that saw it unchanged.
+ * Where the volume's clock is not known, and for a time in the future, the age counts from the first look that saw the
+ * file unchanged.
  *
  * @param previous the last verdict's observation, null at the first look
- * @param now milliseconds since 1970
  */
 export function decideStability(
   previous: Observation | null,
   current: Pick<FileLook, 'size' | 'mtimeNs' | 'ctimeNs'>,
-  now: number,
+  now: Clocks,
   rule: StabilityRule,
 ): Verdict {
   const { size, mtimeNs, ctimeNs } = current;
   const agrees = previous !== null && previous.size === size && previous.mtimeNs === mtimeNs;
   // chmod or rename by the producer touches ctime only: the content agrees, but the age begins anew
   const untouched = agrees && (rule.useCtime === false || previous.ctimeNs === ctimeNs);
-  const observation: Observation = { size, mtimeNs, ctimeNs, since: untouched ? previous.since : now };
+  const observation: Observation = {
+    size,
+    mtimeNs,
+    ctimeNs,
+    since: untouched ? previous.since : now.steadyMs,
+  };
 
   const newest = rule.useCtime === false || mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
-  const newestMs = Number(newest / 1_000_000n);
-  const inFuture = newestMs > now;
-  const ageMs = inFuture ? now - observation.since : now - newestMs;
+  const newestMs = millisecondsOf(newest);
+  const seenMs = now.steadyMs - observation.since;
+  const timesSay = now.volumeMs !== null && newestMs <= now.volumeMs;
+  const ageMs = timesSay ? (now.volumeMs ?? 0) - newestMs : seenMs;
   const waitMs = Math.max(0, rule.minAgeMs - ageMs);
   const verdict = (stable: boolean, why: string): Verdict => ({ stable, why, observation, waitMs });
 
@@ -60,13 +75,17 @@ export function decideStability(
     const what = previous.size === size ? 'modification time' : 'size';
     return verdict(false, `settling: ${what} changed since the last look`);
   }
-  if (now - observation.since < (rule.apartMs ?? 0))
+  if (seenMs < (rule.apartMs ?? 0))
     return verdict(false, 'settling: unchanged, and looked at again a little later');
   if (waitMs > 0) {
-    const from = inFuture ? 'its times are in the future, so age counts from the first look; ' : '';
+    const from = timesSay ? '' : `${whyUntold(now)}, so age counts from the first look; `;
     return verdict(false, `settling: ${from}${seconds(ageMs)} old, ${seconds(rule.minAgeMs)} needed`);
   }
   return verdict(true, `at rest for ${seconds(ageMs)}`);
+}
+
+function whyUntold({ volumeMs }: Clocks): string {
+  return volumeMs === null ? "the volume's clock is not known" : 'its times are in the future';
 }
 
 function seconds(ms: number): string {

@@ -3,6 +3,7 @@ export type { FileCall } from './calls.js';
 export * from './volume.js';
 export * from './roots.js';
 export * from './folding.js';
+export * from './volume-clock.js';
 export type { Reservation } from './reservations.js';
 export * from './moment.js';
 export * from './staging.js';

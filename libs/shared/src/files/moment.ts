@@ -17,7 +17,7 @@ export function isOver({ steady, wall }: Moment): boolean {
   return steadyMs() >= steady || Date.now() >= wall;
 }
 
-// performance.now() begins anew in each thread
-function steadyMs(): number {
+/** Milliseconds of a clock that never jumps and is the same in all threads; performance.now() begins anew in each. */
+export function steadyMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -7,7 +7,7 @@ import type { CallHooks, FileCall } from './calls.js';
 import type { Renamed } from './folders.js';
 import { Gather } from './gather.js';
 import { Threads } from './threads.js';
-import type { SetAside, VolumeRequest } from './volume.worker.js';
+import type { SetAside, Stamp, VolumeRequest } from './volume.worker.js';
 
 /** Short calls that one message brings to a thread at most. */
 const SHORT_TOGETHER = 16;
@@ -170,6 +170,11 @@ export class Volume {
   /** Writes a small text whole where there is none; never replaces. @returns whether this call made it. */
   createText(path: string, text: string): Promise<boolean> {
     return this.#ask({ operation: 'createText', path, text });
+  }
+
+  /** Writes a small file where there is none, reads the times that the server gave it, and removes it. */
+  stamp(path: string): Promise<Stamp> {
+    return this.#ask({ operation: 'stamp', path });
   }
 
   /** The room on the file system of a path. */

@@ -6,11 +6,15 @@ import { sameFile, type FileLook } from '../domain/identity.js';
 import { isListed, makeFolder, rename, renameToFree, unless } from './folders.js';
 import { list } from './listing.js';
 import { lookOf } from './look.js';
+import { steadyMs } from './moment.js';
 import { faultOf, serve, type Fault, type Served } from './serve.js';
 
 /** One call on the volume. */
 export type VolumeRequest =
-  | { readonly operation: 'lstat' | 'lookAnew' | 'list' | 'unlink' | 'space'; readonly path: string }
+  | {
+      readonly operation: 'lstat' | 'lookAnew' | 'list' | 'unlink' | 'space' | 'stamp';
+      readonly path: string;
+    }
   | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
   | { readonly operation: 'lookExactly'; readonly path: string; readonly ino: bigint | null }
   | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
@@ -23,6 +27,14 @@ export type VolumeRequest =
     }
   | { readonly operation: 'readText'; readonly path: string; readonly maxBytes: number }
   | { readonly operation: 'writeText' | 'createText'; readonly path: string; readonly text: string };
+
+/** The times that the volume's server gave a file that was just written; `at` by the steady clock, right after. */
+export interface Stamp {
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** Milliseconds. */
+  readonly at: number;
+}
 
 /** What came of setting a file aside. */
 export type SetAside =
@@ -67,6 +79,8 @@ serve((request: VolumeRequest, call: Served) => {
       return createText(path, request.text);
     case 'space':
       return space(path);
+    case 'stamp':
+      return stamp(path);
   }
 });
 
@@ -177,6 +191,20 @@ function createText(path: string, text: string): boolean {
     return unless(['EEXIST'], false, () => (fs.writeFileSync(path, text, { flag: 'wx', flush: true }), true));
   } finally {
     discard(beside);
+  }
+}
+
+function stamp(path: string): Stamp {
+  const descriptor = fs.openSync(path, 'wx', 0o600);
+  try {
+    fs.writeSync(descriptor, 'sluice');
+    // what is only in a cache of this client is stamped by this client
+    fs.fsyncSync(descriptor);
+    const { mtimeNs, ctimeNs } = fs.fstatSync(descriptor, { bigint: true });
+    return { mtimeNs, ctimeNs, at: steadyMs() };
+  } finally {
+    fs.closeSync(descriptor);
+    discard(path);
   }
 }
 
