@@ -34,6 +34,7 @@ test('every command of the runbook does what it says, in its order, on a running
     SLUICE_TOKEN: 'runbook',
     FILE: 'a b.bin',
     SESSION: key,
+    ENTRY: world.processing,
   };
   const file = join(world.failed, key, 'a b.bin');
   const blocks = [...RUNBOOK.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block ?? '');
