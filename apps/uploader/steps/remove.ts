@@ -43,7 +43,9 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
     if ((await putBack(removing, source, tools)) && sidecar) await volume.unlink(sidecar);
     throw error;
   }
-  await volume.unlink(removing);
+  // a run that slept here had its source put back by another, whose receipt this one's would be ended with
+  if (!(await volume.unlink(removing)))
+    throw new SourceVanished(`${run.filename} was taken over between its receipt and its removal`);
   if (sidecar) await volume.unlink(sidecar);
   return { removed: true };
 }
