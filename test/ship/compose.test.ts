@@ -38,7 +38,8 @@ test('three uploaders, one of them killed in mid-upload, move thirty files', asy
 
   const { date_prefix, encoded_session } = await ask(api, '/v1/watch/start', '', { session_name: 'ship' });
   const session = `${date_prefix}/${encoded_session}`;
-  const dropped = dropThirty(join(volume, 'incoming'));
+  // so large that no machine has sent it between its first block and the pause of the store
+  const dropped = dropThirty(join(volume, 'incoming'), 768 * 2 ** 20);
 
   // the store stands still as soon as it has a few blocks, so that the kill falls between two
   const blob = container.getBlockBlobClient(`${session}/${BIG}`);

@@ -9,12 +9,17 @@ const MIB = 1024 * 1024;
 /** The largest of the files; many blocks, so that an uploader can be killed between two. */
 export const BIG = 'big.bin';
 
-/** Drops 30 files as a good producer does: small ones, an empty one, names with spaces, one of 200 MiB. @returns MD5s by name */
-export function dropThirty(incoming: string): Map<string, string> {
+/**
+ * Drops 30 files as a good producer does: small ones, an empty one, names with spaces, one that is big.
+ *
+ * @param bigBytes size of {@link BIG}
+ * @returns MD5s by name
+ */
+export function dropThirty(incoming: string, bigBytes = 200 * MIB): Map<string, string> {
   const dropped = new Map<string, string>();
   const drop = (name: string, size: number) =>
     dropped.set(name, writeFileOf(join(incoming, name), size, dropped.size + 1));
-  drop(BIG, 200 * MIB);
+  drop(BIG, bigBytes);
   drop('empty.bin', 0);
   drop('with space and ü.bin', 10);
   for (let i = 0; i < 27; i++) drop(`file-${i}.bin`, i * i * 10_000 + 1);
