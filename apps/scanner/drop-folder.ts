@@ -2,7 +2,7 @@ import { isReserved, type FileKind } from '@app/shared/domain';
 import type { Entries } from './entries.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
-import type { Smallest } from './smallest.js';
+import type { ScanWindow } from './scan-window.js';
 
 /** Names of one listing that are remembered for more than a count. */
 const REMEMBERED = 1_000;
@@ -32,7 +32,7 @@ export interface Listing {
 export async function listDropFolder(
   parts: ScannerParts,
   memory: ScanMemory,
-  window: Smallest,
+  window: ScanWindow,
   entries: Entries,
 ): Promise<Listing> {
   const enqueued = new Set<string>();

@@ -10,6 +10,7 @@ const RENEW_MS = 15_000;
 export class Entries {
   readonly byName = new Map<string, IncomingEntry>();
   readonly counts = { settling: 0, held: 0, ignored: 0 };
+  private kept = 0;
 
   constructor(
     private readonly shown: ReadonlyMap<string, IncomingEntry>,
@@ -30,6 +31,14 @@ export class Entries {
     const same = before?.state === state && before.why === why && before.size === size;
     const since = more.since ?? (same ? before.since : this.now);
     this.byName.set(name, same && before.since === since ? before : { state, why, since, size });
+  }
+
+  /** An entry was not looked at this time: what was said of it stays. */
+  keep(name: string): void {
+    const before = this.shown.get(name);
+    this.counts[before?.state ?? 'settling'] += 1;
+    this.kept += 1;
+    if (before && this.kept <= SHOWN) this.byName.set(name, before);
   }
 }
 

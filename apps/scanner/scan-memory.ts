@@ -1,5 +1,6 @@
-import { sessionKey, type Observation } from '@app/shared/domain';
+import { sessionKey } from '@app/shared/domain';
 import { readPayload } from '@app/shared/queue';
+import { Aside, type Seen } from './aside.js';
 import { Shown } from './entries.js';
 import { Namesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
@@ -28,8 +29,10 @@ export interface Standing {
 export class ScanMemory {
   /** Files handed to the queue, by name. */
   readonly enqueued = new Map<string, Enqueued>();
-  /** The last look at each file of the window. */
-  observations: ReadonlyMap<string, Observation> = new Map();
+  /** The files that the last scan looked at. */
+  seen: ReadonlyMap<string, Seen> = new Map();
+  /** Names that the window has moved past. */
+  readonly aside = new Aside();
   /** Files under `.processing` and `.failed`, by name, as the last recovery found them: a new one of that name is held. */
   standing = new Map<string, Standing>();
   /** Sluice's own short-lived names that a scan saw in the drop folder. */
@@ -41,7 +44,8 @@ export class ScanMemory {
   /** Forgets everything: Redis lost its data, or another scanner led in between. */
   clear(): void {
     this.enqueued.clear();
-    this.observations = new Map();
+    this.seen = new Map();
+    this.aside.clear();
     this.standing.clear();
     this.namesakes.clear();
     this.ownNames = [];

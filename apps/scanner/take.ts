@@ -1,4 +1,11 @@
-import { foldedName, jobId, millisecondsOf, sessionKey, type FileLook } from '@app/shared/domain';
+import {
+  foldedName,
+  jobId,
+  millisecondsOf,
+  sessionKey,
+  type FileLook,
+  type VolumeError,
+} from '@app/shared/domain';
 import { uploadJob } from '@app/shared/queue';
 import type { Watch } from '@app/shared/records';
 import type { Entries } from './entries.js';
@@ -20,16 +27,11 @@ export interface Taker {
 /** The session that files go to. */
 type Session = NonNullable<Watch['session']>;
 
-/** How many files were handed over, and how many could not be opened. */
-export interface Taken {
-  readonly enqueued: number;
-  readonly unreadable: readonly string[];
-}
-
 /**
- * Hands files at rest to the queue, at most `room` of them: those whose name is free, and that a look past the caches
- * of NFS confirms.
+ * Hands files at rest to the queue: those whose name is free, and that a look past the caches of NFS confirms. Only these
+ * take room, of which there is `room`; the others are put aside.
  *
+ * @returns how many were handed over
  * @throws VolumeError where no file could be opened; LeaseLost
  */
 export async function take(
@@ -39,24 +41,30 @@ export async function take(
   room: number,
   session: Session,
   entries: Entries,
-): Promise<Taken> {
-  const free = oneOfNamesakes(memory, await freeNames(parts, takers, entries), entries);
-  for (const { name, look } of free.slice(room))
-    entries.note(name, 'settling', 'settling: at rest, and waits for room in the queue', { size: look.size });
-  const unreadable: string[] = [];
-  let enqueued = 0;
-  for (let at = 0; at < Math.min(room, free.length); at += BATCH) {
-    const batch = free.slice(at, Math.min(room, at + BATCH));
-    const confirmed = await confirm(parts, batch, entries, unreadable);
+): Promise<number> {
+  const free = oneOfNamesakes(memory, await freeNames(parts, memory, takers, entries), entries);
+  const errors: VolumeError[] = [];
+  let [at, enqueued] = [0, 0];
+  while (at < free.length && enqueued < room) {
+    const batch = free.slice(at, at + Math.min(BATCH, room - enqueued));
+    at += batch.length;
+    const confirmed = await confirm(parts, memory, batch, entries, errors);
     await enqueue(parts, memory, confirmed, session);
     enqueued += confirmed.length;
   }
-  return { enqueued, unreadable };
+  const outage = errors.find(({ disposition }) => disposition === 'outage');
+  if (outage && errors.length === at) throw outage;
+  for (const { name, look } of free.slice(at)) {
+    memory.aside.delete(name);
+    entries.note(name, 'settling', 'settling: at rest, and waits for room in the queue', { size: look.size });
+  }
+  return enqueued;
 }
 
 /** Those whose name no job has. */
 async function freeNames(
   parts: ScannerParts,
+  memory: ScanMemory,
   takers: readonly Taker[],
   entries: Entries,
 ): Promise<(Taker & { ended: boolean })[]> {
@@ -66,6 +74,7 @@ async function freeNames(
     if (state === 'missing' || state === 'completed') return [{ ...taker, ended: state === 'completed' }];
     const why = state === 'failed' ? QUARANTINED : UNDER_WAY;
     entries.note(taker.name, 'held', why, { size: taker.look.size });
+    putAside(memory, taker);
     return [];
   });
 }
@@ -83,31 +92,42 @@ function oneOfNamesakes<T extends Taker>(memory: ScanMemory, takers: T[], entrie
   });
 }
 
+/** Opens files: those that are as they were are answered, and errors are added to those of this scan. */
 async function confirm(
   parts: ScannerParts,
+  memory: ScanMemory,
   batch: readonly (Taker & { ended: boolean })[],
   entries: Entries,
-  unreadable: string[],
+  errors: VolumeError[],
 ): Promise<Taker[]> {
   const paths = batch.map(({ name }) => parts.layout.incoming(name));
   const looks = await lookAnewAtMany(parts.volume, paths);
-  const errors = looks.filter((look) => look instanceof Error);
-  const outage = errors.find((error) => error.disposition === 'outage');
-  if (outage && errors.length === looks.length) throw outage;
   const confirmed: Taker[] = [];
   for (const [i, { name, look, ended }] of batch.entries()) {
     const anew = looks[i];
-    if (!anew) continue;
-    if (anew instanceof Error) {
-      unreadable.push(name);
+    if (!anew) memory.aside.delete(name);
+    else if (anew instanceof Error) {
+      errors.push(anew);
       entries.note(name, 'settling', `settling: it cannot be opened: ${anew.code}`, { size: look.size });
+      putAside(memory, { name, look }, true);
     } else if (anew.kind === 'file' && anew.size === look.size && anew.mtimeNs === look.mtimeNs) {
       // the last ones are kept for inspection, and would make this one vanish
       if (ended) await parts.queue.remove(jobId(name));
+      memory.aside.delete(name);
       confirmed.push({ name, look });
-    } else entries.note(name, 'settling', 'settling: it changed since the last look', { size: look.size });
+    } else {
+      entries.note(name, 'settling', 'settling: it changed since the last look', { size: look.size });
+      putAside(memory, { name, look });
+    }
   }
+  // every further call would wait as long
+  const late = errors.find(({ code }) => code === 'ETIMEDOUT');
+  if (late && confirmed.length === 0) throw late;
   return confirmed;
+}
+
+function putAside(memory: ScanMemory, { name }: Taker, unreadable = false): void {
+  memory.aside.put(name, memory.seen.get(name)?.observation ?? null, unreadable);
 }
 
 async function enqueue(

@@ -118,7 +118,7 @@ export class ScannerAlone {
   }
 
   /** Works on jobs as an uploader would; ends with the test. */
-  work(process: () => Promise<unknown>): Worker {
+  work(process: (job: Job<UploadPayload>) => Promise<unknown>): Worker {
     const connection = { host: '127.0.0.1', port: this.redis.port };
     const worker = new Worker('upload', process, { connection, prefix: PREFIX });
     worker.on('error', () => undefined);
@@ -133,6 +133,15 @@ export class ScannerAlone {
       if (entry && sentence.test(entry.why)) return true;
       throw new Error(JSON.stringify(entry));
     });
+  }
+
+  /** Waits until a scanner has scanned, and will hear of sessions that start. */
+  async hearsOfStarts(app: App): Promise<void> {
+    await until(
+      'a first scan',
+      async () => (await this.metric(app, 'sluice_scan_duration_seconds_count')) >= 1,
+    );
+    await until('it listens', async () => ((await this.client.pubsub('CHANNELS')) as string[]).length > 0);
   }
 
   /** Waits until a scanner reports a problem. @returns the sentence */

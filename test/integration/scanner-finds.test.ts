@@ -13,23 +13,31 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { until } from '../support/index.js';
+import { Child, until } from '../support/index.js';
 import { ScannerAlone } from './scanner-alone.js';
 
 test('a file is taken once two looks agree and it is old enough, into the active session', async (t) => {
-  const alone = await ScannerAlone.make(t, { APP_POLL_INTERVAL_S: '4', APP_MIN_FILE_AGE_S: '0' });
-  const app = await alone.start();
-  await app.ready();
+  // scans come when a session starts, and only then: what one says stays until the next
+  const alone = await ScannerAlone.make(t, { APP_POLL_INTERVAL_S: '600', APP_MIN_FILE_AGE_S: '0' });
+  const slow = await alone.start();
+  await alone.hearsOfStarts(slow);
+  const [path, looked] = [
+    join(alone.incoming, 'a.bin'),
+    async (session: string, sentence: RegExp) => {
+      await alone.startSession(session);
+      await alone.says('a.bin', sentence);
+      assert.equal(await alone.job('a.bin'), undefined);
+    },
+  ];
+  alone.put(path, 'one');
+  await looked('1', /^settling: first look/);
+  appendFileSync(path, 'two');
+  await looked('2', /^settling: size changed/);
+  utimesSync(path, 1_700_000_000, 1_700_000_000.5);
+  await looked('3', /^settling: modification time changed/);
+  await slow.stop();
   await alone.startSession();
-  await until('the scanner knows', () =>
-    app.logs.some(({ msg }) => String(msg).startsWith('session started')),
-  );
-  alone.put(join(alone.incoming, 'a.bin'), 'one');
-  await alone.says('a.bin', /^settling: first look/);
-  appendFileSync(join(alone.incoming, 'a.bin'), 'two');
-  await alone.says('a.bin', /^settling: size changed/);
-  utimesSync(join(alone.incoming, 'a.bin'), 1_700_000_000, 1_700_000_000.5);
-  await alone.says('a.bin', /^settling: modification time changed/);
+  await alone.start({ APP_POLL_INTERVAL_S: '0.2' });
   const { data } = await alone.jobOf('a.bin');
   assert.deepEqual(data, {
     date_prefix: '20260131',
@@ -62,6 +70,7 @@ test('a session that is started wakes the scanner, which still wants two looks t
   const app = await alone.start();
   await app.ready();
   await alone.says('early.bin', /^settling: no session is active/);
+  await alone.hearsOfStarts(app);
   await alone.startSession();
   await alone.says('early.bin', /^settling: unchanged, and looked at again a little later$/);
   assert.equal(await alone.job('early.bin'), undefined);
@@ -190,4 +199,39 @@ test('a file that cannot be opened stalls nobody, and is a problem that names it
   if (process.getuid?.() === 0) return void (await alone.jobOf('a-secret'));
   await alone.problem(/^1 file in the drop folder cannot be opened, the first is "a-secret"/);
   await alone.says('a-secret', /^settling: it cannot be opened: EACCES$/);
+});
+
+test('whatever never comes to rest and sorts first, the files behind it go, and so does it once it rests', async (t) => {
+  const [room, growing] = [5, 20];
+  const alone = await ScannerAlone.make(t, {
+    APP_MAX_QUEUE_SIZE: String(room),
+    APP_POLL_INTERVAL_S: '0.1',
+    APP_MIN_FILE_AGE_S: '5',
+  });
+  const grow = Array.from({ length: growing }, (_, i) => `a-grows-${String(i).padStart(2, '0')}`);
+  const rest = Array.from({ length: 2 * room }, (_, i) => `b-rests-${i}`);
+  for (const name of [...grow, ...rest]) alone.put(join(alone.incoming, name));
+  // in a process of its own, so that nothing that this one does holds it up
+  const paths = grow.map((name) => join(alone.incoming, name));
+  const append = `setInterval(() => ${JSON.stringify(paths)}.forEach((path) => require('fs').appendFileSync(path, 'x')), 50)`;
+  const grower = new Child(process.execPath, ['-e', append], {});
+  t.after(() => grower.kill());
+  const app = await alone.start();
+  await app.ready();
+  await alone.startSession();
+  const done: string[] = [];
+  alone.work(async (job) => {
+    rmSync(join(alone.incoming, job.data.filename));
+    done.push(job.data.filename);
+  });
+  await until('those that rest are through', () => {
+    if (done.length >= rest.length) return true;
+    throw new Error(JSON.stringify(done));
+  });
+  assert.deepEqual([...done].sort(), rest);
+  await grower.kill();
+  await until('and the others', () => {
+    if (done.length === rest.length + grow.length) return true;
+    throw new Error(JSON.stringify(done));
+  });
 });
