@@ -75,6 +75,7 @@ export class UploadProcessor {
           mtime_ns: String(o.mtimeNs),
           ctime_ns: String(o.ctimeNs),
           since: o.since,
+          since_of: o.sinceOf,
         };
         // a file that waits for another one keeps what is known of it
         const change = o && observation ? { observation, size: o.size, mtime_ns: observation.mtime_ns } : {};

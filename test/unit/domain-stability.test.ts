@@ -153,3 +153,17 @@ test("where the volume's clock is not known a file must be seen unchanged for it
     assert.equal(decide(soon.observation, look(1, mtime), at(5_000), rule).stable, true);
   }
 });
+
+test('what was noted by the clock of the volume is not compared with that of a pod, which may be a minute ahead', () => {
+  const file = look(1, T - 1_000);
+  const byVolume = (ms: number) => ({ steadyMs: T + ms, volumeMs: T + ms, steadyOf: 'volume' });
+  const byPod = (ms: number) => ({ steadyMs: T + 60_000 + ms, volumeMs: null, steadyOf: 'a pod' });
+  const first = decide(null, file, byVolume(0), rule);
+  const second = decide(first.observation, file, byPod(2_000), rule);
+  assert.equal(second.stable, false, 'the clock of the volume was lost between the two looks');
+  assert.equal(second.waitMs, 5_000);
+  const anotherPod = { ...byPod(62_000), steadyOf: 'another pod' };
+  assert.equal(decide(second.observation, file, anotherPod, rule).stable, false);
+  assert.equal(decide(second.observation, file, byPod(6_999), rule).stable, false);
+  assert.equal(decide(second.observation, file, byPod(7_000), rule).stable, true);
+});

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   decideStability,
   type Clocks,
@@ -38,10 +39,18 @@ export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> 
   return { rests: false, unsettled: unsettled(verdict.why, verdict.observation, tools, verdict.waitMs) };
 }
 
-/** What was seen of a file is remembered in its job for other pods, so it is noted by the clock that they share. */
+/** Tells the steady clock of this process from those of other pods, and of its own earlier runs. */
+const OWN_CLOCK = randomUUID();
+
+/**
+ * What was seen of a file is remembered in its job for other pods, so it is noted by the clock that they share; where
+ * that is not known by this process' own, and compared with nothing that was noted by another.
+ */
 function clocksOf({ clock }: Tools): Clocks {
   const now = clock.now();
-  return { ...now, steadyMs: now.volumeMs ?? now.steadyMs };
+  return now.volumeMs === null
+    ? { ...now, steadyOf: OWN_CLOCK }
+    : { ...now, steadyMs: now.volumeMs, steadyOf: 'volume' };
 }
 
 /** What the scanner's two looks saw; null where there were none, or the file changed since. */

@@ -5,6 +5,8 @@ import { millisecondsOf } from './times.js';
 export interface Clocks {
   /** By a clock that never jumps, about milliseconds since 1970: for how long something was seen. */
   readonly steadyMs: number;
+  /** Whose clock `steadyMs` is, where observations pass from one process to another. */
+  readonly steadyOf?: string;
   /** By the clock that stamps the files, never ahead of it; null where it is not known: then their times say nothing. */
   readonly volumeMs: number | null;
 }
@@ -26,6 +28,8 @@ export interface Observation {
   readonly ctimeNs: bigint;
   /** When these values were first seen, by the steady clock. */
   readonly since: number;
+  /** Whose clock `since` is: {@link Clocks.steadyOf}. Times of two clocks are not compared. */
+  readonly sinceOf?: string;
 }
 
 /** The verdict on a file, with the sentence that explains it. */
@@ -55,11 +59,14 @@ export function decideStability(
   const agrees = previous !== null && previous.size === size && previous.mtimeNs === mtimeNs;
   // chmod or rename by the producer touches ctime only: the content agrees, but the age begins anew
   const untouched = agrees && (rule.useCtime === false || previous.ctimeNs === ctimeNs);
+  // by another clock, which may be a minute ahead, no time has been seen to pass
+  const sameClock = previous?.sinceOf === now.steadyOf;
   const observation: Observation = {
     size,
     mtimeNs,
     ctimeNs,
-    since: untouched ? previous.since : now.steadyMs,
+    since: untouched && sameClock ? previous.since : now.steadyMs,
+    ...(now.steadyOf === undefined ? {} : { sinceOf: now.steadyOf }),
   };
 
   const newest = rule.useCtime === false || mtimeNs > ctimeNs ? mtimeNs : ctimeNs;

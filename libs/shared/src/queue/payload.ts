@@ -1,4 +1,11 @@
-import { fileNameFault, isDatePrefix, isEncodedSession, jobId, type SessionRef } from '../domain/index.js';
+import {
+  fileNameFault,
+  isDatePrefix,
+  isEncodedSession,
+  jobId,
+  type Observation,
+  type SessionRef,
+} from '../domain/index.js';
 
 /** The reason of a quarantine, as the reason file and the job's mark hold it. Times are ISO 8601. */
 export interface QuarantineReason {
@@ -27,7 +34,7 @@ export interface UploadPayload {
   /** ISO 8601. */
   first_attempt_at?: string;
   /** What the last look at a claimed file that settles again left to remember. */
-  observation?: { size: number; mtime_ns: string; ctime_ns: string; since: number };
+  observation?: { size: number; mtime_ns: string; ctime_ns: string; since: number; since_of?: string };
   /** Set on a job whose file stands in `<failed>`: it is shown as failed, with this reason. */
   quarantined?: QuarantineReason;
 }
@@ -43,7 +50,7 @@ export interface ReadPayload {
   readonly attempts: number;
   readonly waits: number;
   readonly firstAttemptAt: string | null;
-  readonly observation: { size: number; mtimeNs: bigint; ctimeNs: bigint; since: number } | null;
+  readonly observation: Observation | null;
   readonly quarantined: QuarantineReason | null;
 }
 
@@ -89,7 +96,10 @@ function readObservation(value: unknown): ReadPayload['observation'] {
   ];
   return size === null || mtimeNs === null || ctimeNs === null || since === null
     ? null
-    : { size, mtimeNs, ctimeNs, since };
+    : {
+        ...{ size, mtimeNs, ctimeNs, since },
+        ...(typeof o.since_of === 'string' ? { sinceOf: o.since_of } : {}),
+      };
 }
 
 /** Reads a reason from a mark or a reason file. @returns null where it is none. */
