@@ -73,8 +73,8 @@ fi
 
 if [ "${1:-}" = faults ]; then
   missing=()
-  # the lab's kernel needs a library of ours on processors with AMX
-  if grep -qw amx_tile /proc/cpuinfo && ! have cc; then missing+=(gcc libc6-dev); fi
+  # libraries of ours that are preloaded: faults at file calls, and what the lab's kernel needs on processors with AMX
+  have cc || missing+=(gcc libc6-dev)
   have linux.uml || missing+=(user-mode-linux)
   have rpc.nfsd || missing+=(nfs-kernel-server)
   have mount.nfs4 || missing+=(nfs-common)

@@ -42,7 +42,7 @@ export async function isThere(volume: Volume, path: string): Promise<FileLook | 
   try {
     return await volume.lookAnew(path);
   } catch (error) {
-    if (error instanceof VolumeError && error.disposition === 'retry') return volume.lstat(path);
+    if (error instanceof VolumeError && error.disposition !== 'outage') return volume.lstat(path);
     throw error;
   }
 }

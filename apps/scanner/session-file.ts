@@ -15,7 +15,7 @@ export class SessionFile {
   async load(): Promise<void> {
     const text = await this.parts.volume.readText(this.parts.layout.sessionFile).catch((error: unknown) => {
       // what is no readable file says nothing; what the volume cannot tell now is asked again
-      if (error instanceof VolumeError && error.disposition === 'retry') return null;
+      if (error instanceof VolumeError && error.disposition !== 'outage') return null;
       throw error;
     });
     this.written = this.told = text?.trimEnd() ?? null;

@@ -6,23 +6,37 @@ import {
   StoreError,
   VolumeError,
   type Outcome,
+  type SessionRef,
 } from '@app/shared/domain';
+import { writeFault } from '@app/shared/files';
 import type { BlobStore } from './blob-store/blob-store.js';
+import type { Tools } from './run.js';
 import { NamesakeStands } from './steps/claim.js';
 
 /** How long a file waits for one that the volume takes for it; milliseconds. */
 const NAMESAKE_DELAY_MS = 2_000;
 
 /**
- * Turns whatever a step threw into an outcome. Errors that may be the store's fault or the file's are told apart by a
- * write probe: if that fails too, it is an outage.
+ * Turns whatever a step threw into an outcome. Errors that may be the store's or the volume's fault or the file's are told
+ * apart by a probe of our own: if that fails too, it is an outage.
+ *
+ * @param session whose folders the file is moved between
  */
-export async function judge(error: unknown, store: BlobStore): Promise<Outcome> {
+export async function judge(
+  error: unknown,
+  { store, volume, layout }: Pick<Tools, 'store' | 'volume' | 'layout'>,
+  session: SessionRef,
+): Promise<Outcome> {
   if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
   if (error instanceof NamesakeStands)
     return { kind: 'settle', why: error.message, delayMs: NAMESAKE_DELAY_MS };
-  if (error instanceof VolumeError && error.disposition === 'outage')
-    return { kind: 'outage', of: 'volume', code: error.code, why: error.message };
+  if (error instanceof VolumeError && error.disposition !== 'retry') {
+    const outage = { kind: 'outage', of: 'volume', code: error.code, why: error.message } as const;
+    if (error.disposition === 'outage') return outage;
+    const folders = [layout.processingFolder(session), layout.failedFolder(session)];
+    const fault = await writeFault(volume, layout.roots, folders);
+    if (fault !== null) return { ...outage, why: fault };
+  }
   if (error instanceof StagingError)
     return { kind: 'outage', of: 'staging', code: error.code, why: error.message };
   if (error instanceof StoreError) return judgeStore(error, store);

@@ -38,8 +38,6 @@ export class Quarantining {
       last_attempt_at: at,
     };
     try {
-      // the mark first: if this process dies in between, the next run ends the quarantine instead of beginning anew
-      await job.change({ quarantined: reason });
       const moved = await quarantine(run, reason, tools);
       if (moved !== 'moved') {
         const why = moved === 'gone' ? GONE : TAKEN;
@@ -49,10 +47,14 @@ export class Quarantining {
       }
     } catch (error) {
       if (error instanceof Interrupted) throw error;
-      const outcome = await judge(error, tools.store);
-      const why = `it could not be quarantined: ${messageOf(error)}`;
+      const outcome = await judge(error, tools, run.session);
+      const path = tools.layout.failed(run.session, run.filename);
+      const why = `it could not be quarantined as ${path}: ${'why' in outcome ? outcome.why : messageOf(error)}`;
       return { kind: 'outage', of: 'volume', code: 'code' in outcome ? outcome.code : 'Error', why };
     }
+    // only now that it has moved: a mark on a file that stays would have the next run set it aside, whatever was mended since.
+    // A run that dies before this brings the file back and tries it once more, uncounted.
+    await job.change({ quarantined: reason });
     const why = failedAfter(reason);
     await moves.quarantined(
       { session: run.session, filename: run.filename, size: run.payload.size ?? 0 },

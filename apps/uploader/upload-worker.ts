@@ -168,7 +168,7 @@ export class UploadWorker {
       .catch(async (error: unknown): Promise<Moved> => {
         if (!(error instanceof Interrupted))
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
-        return { outcome: await judge(error, parts.tools.store) };
+        return { outcome: await judge(error, parts.tools, payload.session) };
       });
     return this.processor.conclude(job, run, moved, runLog);
   }

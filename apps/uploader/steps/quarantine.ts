@@ -45,7 +45,11 @@ export async function quarantine(
   await volume.writeText(layout.reason(run.session, run.filename), `${JSON.stringify(text, null, 2)}\n`);
   // a run that slept must not lift a newer file of this name
   await requireOwnership(run);
-  const renamed = await volume.renameToFree(source, target);
+  const renamed = await volume.renameToFree(source, target).catch(async (error: unknown) => {
+    // a rename may have happened although it says otherwise; a reason without its file says what is not so
+    if (!(await volume.lstat(target))) await volume.unlink(layout.reason(run.session, run.filename));
+    throw error;
+  });
   if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
   if (renamed !== 'renamed' && !(await isOwn(target, run, tools))) {
     await volume.unlink(layout.reason(run.session, run.filename));

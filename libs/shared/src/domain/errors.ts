@@ -1,7 +1,7 @@
 /**
  * Whose fault an error is, and so what follows:
  * - `outage`: the other side is away; wait, count nothing.
- * - `probe`: an outage only if a write probe fails too, else a fault of this file.
+ * - `probe`: an outage only if the same kind of operation fails for a probe of our own too, else a fault of this file.
  * - `retry`: a fault of this attempt; count it.
  * - `quarantine`: this file is refused for good.
  */
@@ -22,15 +22,10 @@ export class StoreError extends Error {
 }
 
 /** System errors that say something of one file and nothing of the volume. */
-const OF_ONE_FILE: ReadonlySet<string> = new Set([
-  'EACCES',
-  'EPERM',
-  'EISDIR',
-  'ENOTDIR',
-  'ELOOP',
-  'ENAMETOOLONG',
-  'EFBIG',
-]);
+const OF_ONE_FILE: ReadonlySet<string> = new Set(['EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EFBIG']);
+
+/** System errors that say that somebody may not do this: here, or nowhere on the volume. */
+const REFUSED: ReadonlySet<string> = new Set(['EACCES', 'EPERM']);
 
 /** An error of a call on the shared volume. `code` is the system's (`ESTALE`, `EIO`) or `ETIMEDOUT` past its deadline. */
 export class VolumeError extends Error {
@@ -43,7 +38,7 @@ export class VolumeError extends Error {
     message: string,
   ) {
     super(message);
-    this.disposition = OF_ONE_FILE.has(code) ? 'retry' : 'outage';
+    this.disposition = REFUSED.has(code) ? 'probe' : OF_ONE_FILE.has(code) ? 'retry' : 'outage';
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { VolumeError, type Roots } from '../domain/index.js';
+import { messageOf, VolumeError, type Roots } from '../domain/index.js';
 import type { Volume } from './volume.js';
 
 /** The variables that name the roots, for messages. */
@@ -44,6 +44,29 @@ export async function rootsFault(volume: Volume, roots: Roots): Promise<string |
     throw error;
   } finally {
     for (const place of places) await volume.unlink(place).catch(() => false);
+  }
+}
+
+/**
+ * Looks whether this process may write where files are moved: between the roots, and in these folders where they are there.
+ *
+ * @returns the sentence that says what is refused, or null where all is well. Never throws: a probe that fails is one
+ */
+export async function writeFault(
+  volume: Volume,
+  roots: Roots,
+  folders: readonly string[],
+): Promise<string | null> {
+  try {
+    const fault = await rootsFault(volume, roots);
+    if (fault !== null) return fault;
+    for (const folder of folders) {
+      if ((await volume.lstat(folder)) === null) continue;
+      await volume.stamp(join(folder, `.sluice-probe-${randomBytes(6).toString('hex')}`));
+    }
+    return null;
+  } catch (error) {
+    return messageOf(error);
   }
 }
 

@@ -1,0 +1,5 @@
+import test from 'node:test';
+import { everyFileCall } from './lab/file-calls.js';
+
+test('every call of the uploader that changes a file may kill it, fail, or report failure although it was made', (t) =>
+  everyFileCall(t, 'uploader'));
