@@ -2,7 +2,7 @@
 (***************************************************************************)
 (* How two uploaders move the files of one name: claim, lock, conditional  *)
 (* writes, receipt and removal. docs/model/README.md says which action is  *)
-(* which function. A content is a number; a larger one is newer.           *)
+(* which function. A content is 10 * drop + revision: a larger is newer.   *)
 (***************************************************************************)
 EXTENDS Integers, FiniteSets
 
@@ -21,7 +21,7 @@ VARIABLES
   drop,      \* content in the drop folder; 0: none
   claimed,   \* content in the session's folder; 0: none
   aside,     \* content under the dot name of each uploader's removal; 0: none
-  made,      \* contents made so far
+  made,      \* the contents made so far
   replaced,  \* contents that their producer overwrote in place
   blob,      \* content in the store; 0: none
   etag,      \* grows with each write of the blob
@@ -37,13 +37,13 @@ VARIABLES
 vars == <<drop, claimed, aside, made, replaced, blob, etag, stored, lock, pc,
           staged, read, receipts, counts, crashes, expiries>>
 
-Contents == 1..MaxContents
+Contents == {10 * d + r : d \in 1..MaxContents, r \in 0..(MaxContents - 1)}
 Steps == {"idle", "claim", "stage", "put", "read", "own", "over", "verify",
           "remove", "look", "rename", "again", "receipt", "unlink", "complete"}
 
 Init ==
   /\ drop = 0 /\ claimed = 0 /\ aside = [u \in Uploaders |-> 0]
-  /\ made = 0 /\ replaced = {}
+  /\ made = {} /\ replaced = {}
   /\ blob = 0 /\ etag = 0 /\ stored = {}
   /\ lock = "none"
   /\ pc = [u \in Uploaders |-> "idle"]
@@ -58,24 +58,26 @@ Store == <<blob, etag, stored>>
 Redis == <<lock, receipts, counts>>
 Faults == <<crashes, expiries>>
 
+NextDrop == 10 * (Cardinality({c \in made : c % 10 = 0}) + 1)
+
 Go(u, step) == pc' = [pc EXCEPT ![u] = step]
 Owns(u) == ~CheckLock \/ lock = u
 
 (*************************** the producer *********************************)
 Drop ==
-  /\ drop = 0 /\ made < MaxContents
-  /\ drop' = made + 1 /\ made' = made + 1
+  /\ drop = 0 /\ Cardinality(made) < MaxContents
+  /\ drop' = NextDrop /\ made' = made \cup {NextDrop}
   /\ UNCHANGED <<claimed, aside, replaced, Store, Redis, pc, staged, read, Faults>>
 
 ChangeClaimed ==
-  /\ claimed # 0 /\ made < MaxContents
-  /\ claimed' = made + 1 /\ made' = made + 1 /\ replaced' = replaced \cup {claimed}
+  /\ claimed # 0 /\ Cardinality(made) < MaxContents
+  /\ claimed' = claimed + 1 /\ made' = made \cup {claimed + 1} /\ replaced' = replaced \cup {claimed}
   /\ UNCHANGED <<drop, aside, Store, Redis, pc, staged, read, Faults>>
 
 \* through an open descriptor, until the last look
 ChangeAside(u) ==
-  /\ aside[u] # 0 /\ pc[u] = "again" /\ made < MaxContents
-  /\ aside' = [aside EXCEPT ![u] = made + 1] /\ made' = made + 1
+  /\ aside[u] # 0 /\ pc[u] = "again" /\ Cardinality(made) < MaxContents
+  /\ aside' = [aside EXCEPT ![u] = @ + 1] /\ made' = made \cup {aside[u] + 1}
   /\ replaced' = replaced \cup {aside[u]}
   /\ UNCHANGED <<drop, claimed, Store, Redis, pc, staged, read, Faults>>
 
@@ -238,7 +240,7 @@ Spec == Init /\ [][Next]_vars
 OnVolume(c) == drop = c \/ claimed = c \/ \E u \in Uploaders : aside[u] = c
 
 \* every content that its producer did not overwrite is on the volume or went to the store
-NothingLost == \A c \in 1..made : c \in replaced \/ OnVolume(c) \/ c \in stored
+NothingLost == \A c \in made : c \in replaced \/ OnVolume(c) \/ c \in stored
 
 \* no older content stands over a newer one whose source is gone: that one would never be sent again
 NothingOlder == \A c \in stored : c <= blob \/ OnVolume(c) \/ c \in replaced
