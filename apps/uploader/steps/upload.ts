@@ -132,13 +132,15 @@ async function putBlocks(
   const blocks = plannedBlocks(plan, staged.blockMd5s);
   let there = await store.read(run.blob, run.signal);
   if (there.etag !== null && sameBlocks(there.committed, blocks)) {
+    // no block is sent, but the list is committed again: the ETag must move, or a run that sleeps with an older content and
+    // this ETag in hand would overwrite this one when it wakes
     run.note('the store holds this very file already');
     run.progress(plan.size, plan.size);
-    return { staged, blocks, provedMd5: null };
+  } else {
+    if (there.uncommitted.some((block) => block.id.length !== BLOCK_ID_LENGTH))
+      there = await clearForeign(run, there, tools);
+    await sendMissing(run, staged, plan, blocks, there.uncommitted, tools);
   }
-  if (there.uncommitted.some((block) => block.id.length !== BLOCK_ID_LENGTH))
-    there = await clearForeign(run, there, tools);
-  await sendMissing(run, staged, plan, blocks, there.uncommitted, tools);
 
   const condition: WriteCondition = there.etag === null ? { absent: true } : { etag: there.etag };
   if (there.etag !== null) await requireOwnership(run);

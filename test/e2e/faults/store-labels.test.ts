@@ -93,3 +93,22 @@ test('a block list is committed, its answer is lost, and the blob may not be ove
   assert.deepEqual(await world.blobs(), new Map([[`${session}/${NAME}`, md5]]));
   assert.equal((await world.status()).processed_err, 0);
 });
+
+test('a file that the store holds already is committed anew, so that nobody who read the blob before may overwrite it', async (t) => {
+  const world = await World.make(t, { proxy: true });
+  const proxy = world.proxy!;
+  const session = await world.startSession('same again');
+  const blob = world.azurite.client
+    .getContainerClient(world.container)
+    .getBlockBlobClient(`${session}/same.bin`);
+  const md5 = world.drop('same.bin', 9 * 2 ** 20, 5);
+  await world.done(1);
+  const before = await blob.getProperties();
+  const sent = proxy.counts.get('PUT block');
+  world.drop('same.bin', 9 * 2 ** 20, 5);
+  await world.done(2);
+  const after = await blob.getProperties();
+  assert.notEqual(after.etag, before.etag);
+  assert.equal(proxy.counts.get('PUT block'), sent, 'no block is sent again');
+  assert.deepEqual(await world.blobs(), new Map([[`${session}/same.bin`, md5]]));
+});
