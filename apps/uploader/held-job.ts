@@ -1,6 +1,6 @@
 import { DelayedError, UnrecoverableError, type Job } from 'bullmq';
 import { takenOver, type SessionRef } from '@app/shared/domain';
-import type { JobLock, updateOwned, UploadPayload } from '@app/shared/queue';
+import type { JobLock, QuarantineReason, updateOwned, UploadPayload } from '@app/shared/queue';
 
 /** A job whose lock a run holds. Once the lock is another's it changes nothing: the job may be a later file's. */
 export class HeldJob {
@@ -15,17 +15,24 @@ export class HeldJob {
     this.lock = { id: job.id ?? '', token };
   }
 
-  /** Changes some of the job's data. @throws Interrupted where the lock is lost */
+  /** Changes some of the job's data; an older mark of a quarantine goes. @throws Interrupted where the lock is lost */
   async change(changes: Partial<UploadPayload>): Promise<void> {
-    await this.write({ ...this.job.data, ...changes });
+    const { quarantined: _mark, failing_at: _at, ...data } = this.job.data;
+    await this.write({ ...data, ...changes });
   }
 
-  /** Leaves what a retry in Bull Board must find: a payload that begins anew. @throws Interrupted where the lock is lost */
-  async beginAnew(session: SessionRef, filename: string): Promise<void> {
+  /**
+   * Leaves what a retry in Bull Board begins anew with, and the mark for whoever finds the job again before it has failed.
+   *
+   * @throws Interrupted where the lock is lost
+   */
+  async beforeFailing(session: SessionRef, filename: string, quarantined: QuarantineReason): Promise<void> {
     await this.write({
       date_prefix: session.datePrefix,
       encoded_session: session.encodedSession,
       filename,
+      quarantined,
+      failing_at: this.job.attemptsMade,
     });
   }
 

@@ -63,7 +63,7 @@ export class Quarantining {
     );
     await moves.lastError(`${run.filename}: ${why}`);
     runLog.quarantined(why, cause.code);
-    await job.beginAnew(run.session, run.filename);
+    await job.beforeFailing(run.session, run.filename, reason);
     throw inWords(why);
   }
 
@@ -86,7 +86,7 @@ export class Quarantining {
       const file = { session, filename, size: payload.size ?? 0 };
       await moves.quarantined(file, { why, attempts, code, count: true }, job.lock);
       if (payload.size !== null) await job.progress(progressOf(0, payload.size));
-      await job.beginAnew(session, filename);
+      await job.beforeFailing(session, filename, reason);
     } catch (error) {
       if (error instanceof Interrupted) throw new WaitingError();
       log.warn({ file: filename }, `its quarantine waits: ${messageOf(error)}`);

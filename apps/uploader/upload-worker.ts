@@ -8,6 +8,7 @@ import {
   QUEUE_NAME,
   readPayload,
   updateOwned,
+  withoutOldMark,
   type ReadPayload,
   type UploadPayload,
 } from '@app/shared/queue';
@@ -91,8 +92,9 @@ export class UploadWorker {
   }
 
   private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
-    const payload = readPayload(job.id, job.data);
-    if (typeof payload === 'string') throw inWords(`InvalidJob: ${payload}`);
+    const found = readPayload(job.id, job.data);
+    if (typeof found === 'string') throw inWords(`InvalidJob: ${found}`);
+    const payload = withoutOldMark(found, job.attemptsMade);
     const held = new HeldJob(job, token, this.update);
     if (payload.quarantined) return this.processor.quarantining.show(held, payload, payload.quarantined);
     const id = randomUUID();

@@ -78,3 +78,40 @@ test('a retried file counts as queued and opens its session again, whoever retri
   assert.deepEqual(world.filesIn(world.failed), []);
   assert.equal((await world.blobs()).size, 3);
 });
+
+test('a job whose uploader died right before it failed is no retry: it fails, and is not counted again', async (t) => {
+  const world = await World.make(t, { proxy: true, env: { APP_MAX_ATTEMPTS: '1' } });
+  world.proxy!.rules = [
+    {
+      match: ({ method, url }) => method === 'PUT' && /bad/.test(url ?? ''),
+      fault: { kind: 'status', status: 400, code: 'InvalidInput' },
+    },
+  ];
+  const key = await world.startSession('s');
+  world.drop('bad.bin', 1000);
+  await until('it is quarantined', async () => (await world.status()).queue.failed === 1);
+  await world.app('uploader').stop();
+  const client = new Redis(world.redis.url, { maxRetriesPerRequest: null });
+  const queue = openUploadQueue(client, '{sluice}', () => undefined);
+  t.after(async () => {
+    await queue.close();
+    client.disconnect();
+  });
+  // as the job stands then: its data is written, and its attempt is not counted yet
+  const job = await queue.getJob(jobId('bad.bin'));
+  assert.ok(job);
+  const { data, attemptsMade } = job;
+  await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+  assert.equal(data.failing_at, attemptsMade - 1);
+  world.proxy!.pass();
+  await world.start('uploader');
+  await until('its job has failed again', async () => (await world.status()).queue.failed === 1);
+  assert.equal((await world.status()).processed_err, 1);
+  assert.deepEqual(
+    world.filesIn(world.failed).filter((name) => name.endsWith('.bin')),
+    [`${key}/bad.bin`],
+  );
+  // one that has failed, and is sent back by anybody, begins anew
+  await (await queue.getJob(jobId('bad.bin')))?.retry('failed');
+  await world.done(1);
+});

@@ -141,7 +141,8 @@ test('a delay doubles, has its jitter in the lower half, and never passes its ce
 
 test('errors say whose fault they are, in one line', () => {
   assert.equal(new VolumeError('ESTALE', 'rename', 'x').disposition, 'outage');
-  assert.equal(new VolumeError('EACCES', 'open', 'x').disposition, 'retry');
+  assert.equal(new VolumeError('EACCES', 'open', 'x').disposition, 'probe');
+  assert.equal(new VolumeError('EISDIR', 'open', 'x').disposition, 'retry');
   assert.equal(messageOf(new Error('first\nsecond')), 'first');
   assert.equal(messageOf(new AggregateError([new Error('one'), new Error('two')])), 'one; two');
   assert.equal(messageOf('text'), 'text');

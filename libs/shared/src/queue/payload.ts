@@ -37,6 +37,8 @@ export interface UploadPayload {
   observation?: { size: number; mtime_ns: string; ctime_ns: string; since: number; since_of?: string };
   /** Set on a job whose file stands in `<failed>`: it is shown as failed, with this reason. */
   quarantined?: QuarantineReason;
+  /** BullMQ's count of attempts when the job was about to fail with that reason; it rises as the job fails. */
+  failing_at?: number;
 }
 
 /** A payload that was checked: every path may be derived from it. */
@@ -52,6 +54,7 @@ export interface ReadPayload {
   readonly firstAttemptAt: string | null;
   readonly observation: Observation | null;
   readonly quarantined: QuarantineReason | null;
+  readonly failingAt: number | null;
 }
 
 /**
@@ -82,6 +85,23 @@ export function readPayload(id: string | undefined, data: unknown): ReadPayload 
     firstAttemptAt: typeof d.first_attempt_at === 'string' ? d.first_attempt_at : null,
     observation: readObservation(d.observation),
     quarantined: readReason(d.quarantined),
+    failingAt: count(d.failing_at),
+  };
+}
+
+/**
+ * Tells a quarantined file's job that somebody sent back to work from one whose uploader died before the job had failed:
+ * both wait with their mark, but only the first one has failed since the mark was written.
+ *
+ * @param attemptsMade BullMQ's count of attempts of the job
+ * @returns the payload of a retry, which begins anew; or the payload as it is
+ */
+export function withoutOldMark(payload: ReadPayload, attemptsMade: number): ReadPayload {
+  const { session, filename, failingAt } = payload;
+  if (failingAt === null || attemptsMade <= failingAt) return payload;
+  return {
+    ...{ session, filename, size: null, mtimeNs: null, ino: null, attempts: 0, waits: 0 },
+    ...{ firstAttemptAt: null, observation: null, quarantined: null, failingAt: null },
   };
 }
 

@@ -84,7 +84,9 @@ for i = 1, #ARGV, 3 do
   if id and redis.call('HGET', fkey(id), 'state') == 'failed' and job_state(job) == 'queued' then
     local read, data = pcall(cjson.decode, redis.call('HGET', jobs .. job, 'data') or '')
     local its = read and type(data) == 'table' and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s
-    if its and type(data.quarantined) ~= 'table' then
+    -- a mark is old once the job has failed since it was written: see withoutOldMark
+    local old = its and data.failing_at and tonumber(redis.call('HGET', jobs .. job, 'atm') or 0) > tonumber(data.failing_at)
+    if its and (old or type(data.quarantined) ~= 'table') then
       begin_anew(id)
       redis.call('HSET', fkey(id), 'retried', 1)
       set_state(id, s, name, 'failed', 'queued', 'retried, waits for an uploader')
