@@ -3,7 +3,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import test, { type TestContext } from 'node:test';
 import { BlobServiceClient, StorageSharedKeyCredential, type BlockBlobClient } from '@azure/storage-blob';
 import { Redis } from 'ioredis';
-import { ACCOUNT, Proxy, TcpProxy, TestAzurite, TestRedis, until, type Rule } from '../support/index.js';
+import {
+  ACCOUNT,
+  Proxy,
+  RedisProxy,
+  TcpProxy,
+  TestAzurite,
+  TestRedis,
+  until,
+  type Rule,
+} from '../support/index.js';
 
 const isBlock: Rule['match'] = (request) => request.url?.includes('comp=block&') ?? false;
 
@@ -128,3 +137,58 @@ async function store(
   const blob = seen.getContainerClient('ingest').getBlockBlobClient('a.bin');
   return { proxy, blob, read: () => straight.getBlobClient('a.bin').downloadToBuffer() };
 }
+
+test('a command to Redis is lost before it is done, or after', async (t) => {
+  const redis = await TestRedis.start();
+  let fault: 'before' | 'after' | null = null;
+  const names: string[] = [];
+  const proxy = await RedisProxy.start(redis.port, (name) => {
+    names.push(name);
+    return name === 'INCR' ? fault : null;
+  });
+  const client = new Redis({ port: proxy.port, host: '127.0.0.1', retryStrategy: () => null });
+  client.on('error', () => undefined);
+  t.after(async () => {
+    client.disconnect();
+    await proxy.end();
+    await redis.end();
+  });
+  const count = () => redis.use((direct) => direct.get('count'));
+  const large = randomBytes(300_000).toString('hex');
+
+  assert.deepEqual(
+    await Promise.all([
+      client.set('large', large),
+      client.get('large'),
+      client.mget('large', 'none'),
+      client.multi().incr('count').hgetall('none').exec(),
+      client.eval('return {1, {"a", false}}', 0),
+    ]),
+    [
+      'OK',
+      large,
+      [large, null],
+      [
+        [null, 1],
+        [null, {}],
+      ],
+      [1, ['a', null]],
+    ],
+  );
+  assert.ok(['SET', 'GET', 'MGET', 'MULTI', 'INCR', 'EXEC', 'EVAL'].every((name) => names.includes(name)));
+
+  for (const [when, after] of [
+    ['before', '1'],
+    ['after', '2'],
+  ] as const) {
+    fault = when;
+    if (client.status !== 'ready') await client.connect();
+    const lost = await Promise.allSettled([client.incr('count'), client.incr('count')]);
+    assert.deepEqual(
+      lost.map(({ status }) => status),
+      ['rejected', 'rejected'],
+      when,
+    );
+    assert.equal(await count(), after, when);
+  }
+});

@@ -2,6 +2,7 @@ export * from './bytes.js';
 export * from './child.js';
 export * from './nfs-lab.js';
 export * from './proxy.js';
+export * from './redis-proxy.js';
 export * from './services.js';
 export * from './tcp-proxy.js';
 export * from './until.js';
