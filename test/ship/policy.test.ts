@@ -193,6 +193,12 @@ test('policy: an unknown field or a wrong value does not pass', () => {
   const [claim] = of(render('base'), 'PersistentVolumeClaim');
   assert.match(schemaFaults([{ ...claim, sepc: {} }]).join(), /sepc/);
   assert.notDeepEqual(schemaFaults([{ ...claim, spec: { accessModes: 'ReadWriteMany' } }]), []);
+  const foreign = render('overlays/nfs', ['components/keda', 'observability']);
+  for (const kind of ['ScaledObject', 'ServiceMonitor', 'PrometheusRule']) {
+    const [manifest] = of(foreign, kind);
+    assert.match(schemaFaults([{ ...manifest, sepc: {} }]).join(), /sepc/, kind);
+    assert.notDeepEqual(schemaFaults([{ ...manifest, spec: 'none' }]), [], kind);
+  }
 });
 
 test('policy: the compose file', () => {
