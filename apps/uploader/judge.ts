@@ -12,6 +12,7 @@ import { writeFault } from '@app/shared/files';
 import type { BlobStore } from './blob-store/blob-store.js';
 import type { Tools } from './run.js';
 import { NamesakeStands } from './steps/claim.js';
+import { SourceStands } from './steps/remove.js';
 
 /** How long a file waits for one that the volume takes for it; milliseconds. */
 const NAMESAKE_DELAY_MS = 2_000;
@@ -30,6 +31,8 @@ export async function judge(
   if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
   if (error instanceof NamesakeStands)
     return { kind: 'settle', why: error.message, delayMs: NAMESAKE_DELAY_MS };
+  if (error instanceof SourceStands)
+    return { kind: 'outage', of: 'source', code: error.name, why: error.message };
   if (error instanceof VolumeError && error.disposition !== 'retry') {
     const outage = { kind: 'outage', of: 'volume', code: error.code, why: error.message } as const;
     if (error.disposition === 'outage') return outage;

@@ -130,18 +130,21 @@ export class UploadProcessor {
     runLog: RunLog,
   ): Promise<unknown> {
     const waits = run.payload.waits + 1;
-    const sentence = `${AWAY[outcome.of]}: ${outcome.why}`;
-    const delayMs = outcome.delayMs ?? backoffMs(waits, 1000, OUTAGE_DELAY_MAX_MS, Math.random());
+    const sentence = outcome.of === 'source' ? outcome.why : `${AWAY[outcome.of]}: ${outcome.why}`;
+    // nobody waits for a file that is stored, and each try reads it anew
+    const longest = outcome.of === 'source' ? RETRY_DELAY_MAX_MS : OUTAGE_DELAY_MAX_MS;
+    const delayMs = outcome.delayMs ?? backoffMs(waits, 1000, longest, Math.random());
     // a run that met a closed gate has nothing new to say
     if (outcome.code !== 'StoreAway') {
       if (outcome.of === 'store') this.parts.gate().close(outcome.why);
       else
         this.waits.set(run.blob, {
-          sentence: `${run.filename} waits, ${sentence}`,
+          sentence: `${run.filename}${outcome.of === 'source' ? ':' : ' waits,'} ${sentence}`,
           until: Date.now() + delayMs + OUTAGE_DELAY_MAX_MS,
         });
       await this.parts.moves.lastError(`${run.filename}: ${outcome.code}: ${outcome.why}`);
       runLog.outage(outcome.of, sentence);
+      if (outcome.of === 'source') await this.parts.moves.sourceStands(run.session, run.filename, run.lock);
     }
     return this.delay(job, run, delayMs, sentence, { waits }, outcome.code);
   }

@@ -1,4 +1,4 @@
-import { Interrupted, millisecondsOf, removedFileName, removingName } from '@app/shared/domain';
+import { Interrupted, millisecondsOf, removedFileName, removingName, VolumeError } from '@app/shared/domain';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 import { changed, type Unsettled } from './settle.js';
 import type { VerifiedBlob } from './verify.js';
@@ -12,7 +12,7 @@ export type Removal = { readonly removed: true } | { readonly removed: false; re
  * back, never over an existing name.
  * A run that ends in between leaves the dot name, which recovery puts back. Safe to repeat.
  *
- * @throws VolumeError
+ * @throws VolumeError; SourceStands where the volume does not allow the removal
  */
 export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tools): Promise<Removal> {
   const { layout, volume } = tools;
@@ -27,7 +27,7 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
 
   // a run that slept through its lock must not even lift a newer file of this name
   await requireOwnershipUnlessNew(run);
-  const result = await volume.setAside(source, removing, verified.source);
+  const result = await volume.setAside(source, removing, verified.source).catch(refusedAs(source));
   if (result.kind === 'missing') {
     if (sidecar) await volume.unlink(sidecar);
     throw new SourceVanished(`${run.filename} vanished from ${folder} before its removal`);
@@ -43,16 +43,40 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
     if ((await putBack(removing, source, tools)) && sidecar) await volume.unlink(sidecar);
     throw error;
   }
-  // a run that slept here had its source put back by another, whose receipt this one's would be ended with
-  if (!(await volume.unlink(removing)))
-    throw new SourceVanished(`${run.filename} was taken over between its receipt and its removal`);
+  const unlinked = await volume.unlink(removing).catch(async (error: unknown) => {
+    // a volume may allow the rename and refuse this; the next run finds the file where this one did
+    if (isRefusal(error) && (await putBack(removing, source, tools)) && sidecar) await volume.unlink(sidecar);
+    return refusedAs(source)(error);
+  });
   if (sidecar) await volume.unlink(sidecar);
+  // a run that slept here had its source put back by another, whose receipt this one's would be ended with
+  if (!unlinked)
+    throw new SourceVanished(`${run.filename} was taken over between its receipt and its removal`);
   return { removed: true };
 }
 
 /** Somebody else took the source away between the proof and the removal; nothing of ours is left to do. */
 export class SourceVanished extends Error {
   override readonly name = 'SourceVanished';
+}
+
+/** The file is in the store, and the volume does not let its source go. Names the source and what was refused. */
+export class SourceStands extends Error {
+  override readonly name = 'SourceStands';
+}
+
+function isRefusal(error: unknown): error is VolumeError {
+  return error instanceof VolumeError && error.disposition === 'probe';
+}
+
+/** What to do with an error of the removal of a source. @throws SourceStands for a refusal, else the error itself */
+function refusedAs(source: string): (error: unknown) => never {
+  return (error) => {
+    if (!isRefusal(error)) throw error;
+    throw new SourceStands(
+      `stored; the source ${source} cannot be removed (${error.operation}: ${error.code})`,
+    );
+  };
 }
 
 async function putBack(from: string, to: string, tools: Tools): Promise<boolean> {

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A pass-through FUSE that behaves like volumes other than a plain POSIX one.
 
-usage: strange-volume.py <below> <mounted> [--fold]
+usage: strange-volume.py <below> <mounted> [--fold] [--keep TEXT]
 
 --fold  looks names up without regard to case and Unicode form, and lists them as they were made (SMB, ZFS, ext4 +F)
+--keep  refuses to unlink names that hold TEXT, until a file `let-go` lies beside <below> (WORM shares, odd access lists)
 """
 import argparse
 import errno
@@ -16,6 +17,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument('below')
 parser.add_argument('mounted')
 parser.add_argument('--fold', action='store_true')
+parser.add_argument('--keep')
 options = parser.parse_args()
 
 
@@ -96,6 +98,9 @@ class Strange(fusepy.Operations):
         os.rmdir(self.real(path))
 
     def unlink(self, path):
+        let_go = os.path.join(os.path.dirname(options.below), 'let-go')
+        if options.keep and options.keep in path and not os.path.exists(let_go):
+            raise fusepy.FuseOSError(errno.EPERM)
         os.unlink(self.real(path))
 
     def link(self, target, source):

@@ -12,7 +12,7 @@ const SCRIPT = resolve(__dirname, '../../../../test/faults/lab/strange-volume.py
  *
  * @returns where it is mounted
  */
-export async function strangeVolume(t: TestContext, ...options: '--fold'[]): Promise<string> {
+export async function strangeVolume(t: TestContext, ...options: string[]): Promise<string> {
   const base = mkdtempSync(join(tmpdir(), 'sluice-strange-'));
   const [below, mounted] = [join(base, 'below'), join(base, 'mounted')];
   for (const folder of [below, mounted]) mkdirSync(folder);

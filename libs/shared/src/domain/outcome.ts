@@ -14,7 +14,8 @@ export interface DoneFacts {
  *
  * - `done`: verified, receipt written, source gone.
  * - `retry`: a fault of this file; the attempt counts.
- * - `outage`: store, volume, staging or Redis is not there; waits, nothing counts.
+ * - `outage`: store, volume, staging or Redis is not there, or the source of a stored file cannot be removed; waits,
+ *   nothing counts.
  * - `settle`: the file changed; waits until it rests, nothing counts.
  * - `quarantine`: moved to `<failed>`; counts as an error once.
  * - `skipped`: a benign race or nothing left to do; neither a success nor an error.
@@ -25,7 +26,7 @@ export type Outcome =
   | { readonly kind: 'retry'; readonly code: string; readonly why: string }
   | {
       readonly kind: 'outage';
-      readonly of: 'store' | 'volume' | 'staging' | 'redis';
+      readonly of: 'store' | 'volume' | 'staging' | 'redis' | 'source';
       readonly code: string;
       readonly why: string;
       readonly delayMs?: number;

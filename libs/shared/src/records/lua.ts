@@ -95,6 +95,8 @@ local function resize(id, s, size)
     redis.call('HSET', fkey(id), 'size', size)
   end
 end
+-- the store has the file, but its source still stands
+local function is_stored(id) return (redis.call('HGET', fkey(id), 'blob_url') or '') ~= '' end
 local function drop_record(id, s, name, state)
   index(id, s, state, nil)
   redis.call('ZREM', P .. ':name:' .. name, id)

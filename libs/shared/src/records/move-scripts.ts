@@ -112,10 +112,11 @@ if first == 1 then
 end
 if id then
   local before = redis.call('HGET', fkey(id), 'state')
-  if first == 0 then
+  if first == 0 and not is_stored(id) then
     add_bytes(s, 'bytes_total', -tonumber(redis.call('HGET', fkey(id), 'size')))
     drop_record(id, s, name, before)
   else
+    if first == 0 then add_bytes(s, 'bytes_done', tonumber(size)) end
     redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', '', 'blob_url', blob_url, 'size', size, 'md5', md5, 'mtime', mtime, 'pod', pod, 'finished_at', now(), 'progress', size)
     set_state(id, s, name, before, 'done', 'verified in the store')
   end
@@ -137,12 +138,34 @@ if not owns(ARGV[3], ARGV[4]) then return -1 end
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
 local h = redis.call('HMGET', fkey(id), 'state', 'size')
-add_bytes(s, 'bytes_total', -tonumber(h[2]))
 redis.call('HDEL', P .. ':live', s .. '/' .. name)
-drop_record(id, s, name, h[1])
-say({type = 'file', filename = name, session = s, state = 'gone'})
+if is_stored(id) then
+  add_bytes(s, 'bytes_done', tonumber(h[2]))
+  redis.call('HSET', fkey(id), 'run', '')
+  set_state(id, s, name, h[1], 'done', 'verified in the store')
+else
+  add_bytes(s, 'bytes_total', -tonumber(h[2]))
+  drop_record(id, s, name, h[1])
+  say({type = 'file', filename = name, session = s, state = 'gone'})
+end
 review(s)
 return 1`;
+/** Takes back the record of a stored file whose source still stands. */
+export const SOURCE_STANDS = `
+local s, name = ARGV[1], ARGV[2]
+if not owns(ARGV[3], ARGV[4]) then return -1 end
+if redis.call('HEXISTS', P .. ':live', s .. '/' .. name) == 1 then return 0 end
+for _, id in ipairs(redis.call('ZREVRANGE', P .. ':name:' .. name, 0, -1)) do
+  local h = redis.call('HMGET', fkey(id), 'session', 'state', 'size')
+  if h[1] == s and h[2] == 'done' then
+    redis.call('HSET', P .. ':live', s .. '/' .. name, id)
+    add_bytes(s, 'bytes_done', -tonumber(h[3]))
+    set_state(id, s, name, 'done', 'delayed', 'it is stored, its source still stands')
+    review(s)
+    return 1
+  end
+end
+return 0`;
 /** Notes bytes in the store. */
 export const PROGRESS = `
 local s, name, bytes = unpack(ARGV)

@@ -50,6 +50,7 @@ export class Moves {
       retried: bind('Retried', scripts.RETRIED),
       receipt: bind('Receipt', scripts.RECEIPT),
       forget: bind('Forget', scripts.FORGET),
+      stands: bind('SourceStands', scripts.SOURCE_STANDS),
       progress: bind('Progress', scripts.PROGRESS),
       lastError: bind('LastError', scripts.LAST_ERROR),
     };
@@ -204,7 +205,17 @@ export class Moves {
   }
 
   /**
-   * Removes the record of a file of which nothing is left on the volume. Safe to repeat.
+   * Takes the record of a stored file back from the done ones, since its source still stands; the totals keep it. A file
+   * that is not done is left as it is. Safe to repeat.
+   *
+   * @throws Interrupted where the job's lock is lost
+   */
+  async sourceStands(session: SessionRef, filename: string, lock = UNLOCKED): Promise<void> {
+    orLost(await this.scripts.stands(sessionKey(session), filename, lock.id, lock.token));
+  }
+
+  /**
+   * Removes the record of a file of which nothing is left on the volume; one that is stored is done then. Safe to repeat.
    *
    * @throws Interrupted where the job's lock is lost
    */
