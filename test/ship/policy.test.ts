@@ -12,6 +12,7 @@ const COMPONENTS = [
   'components/managed-redis',
   'components/api-without-volume',
   'components/workload-identity',
+  'components/egress-proxy',
   'components/keda',
   'observability',
 ];
