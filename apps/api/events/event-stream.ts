@@ -1,6 +1,8 @@
 import type { Response } from 'express';
 import type { Redis } from 'ioredis';
 import { messageOf } from '@app/shared/domain';
+import { readEvent } from '@app/shared/records';
+import { channelOf } from '@app/shared/redis';
 import type { Logger } from '@app/shared/runtime';
 
 /** A sign of life, so that proxies keep the connection; milliseconds. */
@@ -25,7 +27,7 @@ export class EventStream {
   start(): void {
     this.redis.on('message', (_channel, text: string) => this.send(text));
     this.redis
-      .subscribe(`${this.prefix}:events`)
+      .subscribe(channelOf(this.redis, this.prefix, 'events'))
       .catch((error: unknown) => this.log.debug(`events: ${messageOf(error)}`));
     this.timer = setInterval(() => this.write(': alive\n\n'), HEARTBEAT_MS);
   }
@@ -52,8 +54,9 @@ export class EventStream {
 
   private send(text: string): void {
     if (this.clients.size === 0) return;
-    const { type } = JSON.parse(text) as { type: string };
-    this.write(`event: ${type}\ndata: ${text}\n\n`);
+    const event = readEvent(text);
+    // written anew: a line break of another's text would end the line of the stream
+    if (event !== null) this.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
   }
 
   private write(text: string): void {

@@ -34,7 +34,7 @@ export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
 function whyOf(file: FileRecord, percent: number): string {
   switch (file.state) {
     case 'done':
-      return `done: ${file.why}${file.finishedAt === null ? '' : ` at ${new Date(file.finishedAt).toISOString()}`}`;
+      return `done: ${file.why}${file.finishedAt === null ? '' : ` at ${formatTimeMs(file.finishedAt) ?? 'an unknown time'}`}`;
     case 'active':
       if (file.progress === 0) return `active: ${file.why}`;
       return `uploading: ${percent} % (${formatBytes(file.progress)} of ${formatBytes(file.size)} are in the store)`;

@@ -2,6 +2,7 @@ export * from './backoff.js';
 export * from './block-plan.js';
 export * from './errors.js';
 export * from './identity.js';
+export * from './json.js';
 export * from './layout.js';
 export * from './names.js';
 export * from './outcome.js';

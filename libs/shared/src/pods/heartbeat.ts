@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Role } from '../config/index.js';
+import { parseObject } from '../domain/index.js';
 import { bindScript } from '../redis/index.js';
 
 /** How often a pod reports; milliseconds. */
@@ -50,7 +51,9 @@ local alive = {}
 local all = redis.call('HGETALL', KEYS[1] .. ':pods')
 for i = 1, #all, 2 do
   local at, report = string.match(all[i + 1], '^(%d+) (.*)$')
-  local age = now - tonumber(at)
+  local age = at and now - tonumber(at) or math.huge
+  -- Redis' clock went back: the report counts from now on, or a pod that died would live until that moment
+  if age < -1 then redis.pcall('HSET', KEYS[1] .. ':pods', all[i], string.format('%.0f', now) .. ' ' .. report) end
   if age < tonumber(ARGV[1]) then alive[#alive + 1] = report
   elseif age > 10 * tonumber(ARGV[1]) then redis.call('HDEL', KEYS[1] .. ':pods', all[i]) end
 end
@@ -76,8 +79,8 @@ export class Pods {
 
   /** The pods that reported within {@link POD_DEAD_MS}, ordered by role and name. */
   async alive(): Promise<PodReport[]> {
-    const reports = ((await this.listScript(POD_DEAD_MS)) as string[]).map(
-      (text) => JSON.parse(text) as PodReport,
+    const reports = ((await this.listScript(POD_DEAD_MS)) as string[]).flatMap(
+      (text) => readReport(text) ?? [],
     );
     return reports.sort(
       (a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id),
@@ -88,6 +91,29 @@ export class Pods {
   async leave(id: string): Promise<void> {
     await this.redis.hdel(`${this.prefix}:pods`, id);
   }
+}
+
+/** A report as a pod of any release wrote it. @returns null where it is none */
+function readReport(text: string): PodReport | null {
+  const report = parseObject(text);
+  if (report === null) return null;
+  const { disk, rates } = report;
+  const isReport =
+    TEXTS.every((name) => typeof report[name] === 'string') &&
+    LISTS.every((name) => isListOfTexts(report[name])) &&
+    (report.volume === null || typeof report.volume === 'string') &&
+    typeof disk === 'object' &&
+    disk !== null &&
+    typeof rates === 'object' &&
+    rates !== null;
+  return isReport ? (report as unknown as PodReport) : null;
+}
+
+const TEXTS = ['id', 'role', 'name', 'version', 'started_at'];
+const LISTS = ['problems', 'hands'];
+
+function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 /** The living scanner that holds the lease, if there is one; its volume is the truth. */

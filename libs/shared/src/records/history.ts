@@ -1,5 +1,12 @@
 import type { Redis } from 'ioredis';
-import { formatTimeMs, jobId, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
+import {
+  formatTimeMs,
+  jobId,
+  parseJson,
+  parseSessionKey,
+  sessionKey,
+  type SessionRef,
+} from '../domain/index.js';
 import { QUEUE_NAME, readPayload, type JobState } from '../queue/index.js';
 
 /** The states that records have; the others are the scanner's view of the drop folder. */
@@ -127,7 +134,7 @@ function movedTo(
   data: string | null,
   reason: string | null,
 ): FileRecord {
-  const payload = readPayload(jobId(record.filename), data === null ? null : (JSON.parse(data) as unknown));
+  const payload = readPayload(jobId(record.filename), parseJson(data));
   if (typeof payload !== 'string') {
     if (sessionKey(payload.session) !== sessionKey(record.session)) return record;
     if (payload.quarantined && record.state === 'failed') return record;
@@ -154,7 +161,8 @@ function readRecord(id: number, hash: Readonly<Record<string, string>>): FileRec
   const session = parseSessionKey(hash.session ?? '');
   const state = RECORD_STATES.find((candidate) => candidate === hash.state);
   if (!session || !state || hash.filename === undefined) return null;
-  const number = (text: string | undefined) => (text === undefined || text === '' ? null : Number(text));
+  const number = (text: string | undefined) =>
+    text === undefined || text === '' || !Number.isFinite(Number(text)) ? null : Number(text);
   return {
     id,
     filename: hash.filename,

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { parseObject } from '../domain/index.js';
 
 /** How long the scanner's view lives without being renewed; milliseconds. */
 const VIEW_TTL_MS = 30_000;
@@ -56,13 +57,13 @@ export class Incoming {
   /** The totals of the last scan; null where none has ended lately. */
   async view(): Promise<IncomingView | null> {
     const text = await this.redis.get(`${this.prefix}:incoming`);
-    return text === null ? null : (JSON.parse(text) as IncomingView);
+    return readView(text);
   }
 
   /** One entry, or null. */
   async entry(filename: string): Promise<IncomingEntry | null> {
     const text = await this.redis.hget(`${this.prefix}:incoming-entries`, filename);
-    return text === null ? null : (JSON.parse(text) as IncomingEntry);
+    return readEntry(text);
   }
 
   /**
@@ -79,9 +80,32 @@ export class Incoming {
     const page: (readonly [string, IncomingEntry])[] = [];
     for (const name of names.sort()) {
       if (page.length === limit) break;
-      const entry = JSON.parse(hash[name] ?? '') as IncomingEntry;
-      if (state === null || entry.state === state) page.push([name, entry]);
+      const entry = readEntry(hash[name]);
+      if (entry !== null && (state === null || entry.state === state)) page.push([name, entry]);
     }
     return page;
   }
 }
+
+/** What is no view of a scanner counts as none. */
+function readView(text: string | null): IncomingView | null {
+  const view = parseObject(text);
+  const counts = ['seen', 'settling', 'held', 'ignored', 'oldest_age_s', 'unexamined'] as const;
+  return view !== null && counts.every((name) => typeof view[name] === 'number')
+    ? (view as unknown as IncomingView)
+    : null;
+}
+
+/** What is no entry of a scanner counts as none. */
+function readEntry(text: string | null | undefined): IncomingEntry | null {
+  const entry = parseObject(text);
+  return entry !== null &&
+    STATES.has(entry.state) &&
+    typeof entry.why === 'string' &&
+    typeof entry.since === 'number' &&
+    (entry.size === null || typeof entry.size === 'number')
+    ? (entry as unknown as IncomingEntry)
+    : null;
+}
+
+const STATES: ReadonlySet<unknown> = new Set(['settling', 'held', 'ignored']);

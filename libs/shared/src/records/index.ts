@@ -1,3 +1,4 @@
+export * from './events.js';
 export * from './history.js';
 export * from './incoming.js';
 export * from './live.js';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { QUEUE_NAME } from '../queue/index.js';
-import { bindScript, type Script } from '../redis/index.js';
+import { bindScript, databaseOf, type Script } from '../redis/index.js';
 
 /**
  * What all scripts of the records share. Keys, after the prefix:
@@ -14,7 +14,7 @@ import { bindScript, type Script } from '../redis/index.js';
  * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id
  * - `:receipts:<blob>` hash: claim -> 1
  * - `:finished` set of session keys that finished since their manifest was stored
- * - `:events` channel, and `:started`, which tells the scanner that a session was started
+ * - `:events:<database>` channel, and `:started:<database>`, which tells the scanner that a session was started
  */
 const PRELUDE = `
 local P = KEYS[1]
@@ -46,7 +46,7 @@ end
 local function owns(job, token)
   return not job or job == '' or redis.call('GET', P .. ':${QUEUE_NAME}:' .. job .. ':lock') == token
 end
-local function say(event) redis.call('PUBLISH', P .. ':events', cjson.encode(event)) end
+local function say(event) redis.call('PUBLISH', P .. ':events:' .. DB, cjson.encode(event)) end
 local function open_session(s, name)
   if redis.call('EXISTS', skey(s)) == 0 then
     redis.call('HSET', skey(s), 'name', name, 'started_at', now(), 'bytes_total', 0, 'bytes_done', 0)
@@ -106,5 +106,6 @@ end
 
 /** Binds a script of the records; see `PRELUDE` for the keys and functions it may use. */
 export function recordScript(redis: Redis, prefix: string, name: string, body: string): Script {
-  return bindScript(redis, name, prefix, PRELUDE + body);
+  // a script cannot ask for its database, and a channel reaches all of them
+  return bindScript(redis, name, prefix, `local DB = '${databaseOf(redis)}'\n${PRELUDE}${body}`);
 }

@@ -1,5 +1,12 @@
 import type { Redis } from 'ioredis';
-import { decodeSession, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
+import {
+  decodeSession,
+  formatTimeMs,
+  parseSessionKey,
+  sessionKey,
+  type SessionRef,
+} from '../domain/index.js';
+import { channelOf } from '../redis/index.js';
 import { recordScript } from './lua.js';
 
 /** The session that new files go to, or none. */
@@ -32,7 +39,7 @@ if before[1] == '1' and before[2] == s then return 0 end
 redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', now())
 redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
 say({type = 'session', session = s, state = 'active'})
-redis.call('PUBLISH', P .. ':started', s)
+redis.call('PUBLISH', P .. ':started:' .. DB, s)
 if before[1] == '1' then
   redis.call('HSET', skey(before[2]), 'stopped_at', now())
   say({type = 'session', session = before[2], state = 'draining'})
@@ -160,7 +167,7 @@ export class Sessions {
  */
 export async function onSessionStart(redis: Redis, prefix: string, started: () => void): Promise<void> {
   redis.on('message', started);
-  await redis.subscribe(`${prefix}:started`);
+  await redis.subscribe(channelOf(redis, prefix, 'started'));
 }
 
 /** Reads the watch hash. Null where it is empty. */
@@ -196,9 +203,9 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
     trimmed,
   ] = row;
   const session = parseSessionKey(String(key));
-  if (!session || started === '') return null;
+  if (!session || started === '' || formatTimeMs(Number(started)) === null) return null;
   const time = (value: string | number | undefined) =>
-    value === '' || value === undefined ? null : Number(value);
+    value === '' || value === undefined || formatTimeMs(Number(value)) === null ? null : Number(value);
   return {
     ...session,
     name: String(name),

@@ -1,3 +1,4 @@
+export * from './channel.js';
 export * from './checks.js';
 export * from './connection.js';
 export * from './script.js';
