@@ -1,8 +1,8 @@
 import { messageOf } from '@app/shared/domain';
-import { HEARTBEAT_MS, Pods, type PodReport } from '@app/shared/pods';
+import { HEARTBEAT_MS, Pods, type PodReport, type Reported } from '@app/shared/pods';
 import { jobStates, openUploadQueue } from '@app/shared/queue';
 import { History, Incoming, Moves, Sessions } from '@app/shared/records';
-import { connectForRequests, connectForWork, disconnect } from '@app/shared/redis';
+import { connectForRequests, connectForWork, disconnect, refusalProblem } from '@app/shared/redis';
 import { createRegistry, Health, type ProcessContext, type RunningProcess } from '@app/shared/runtime';
 import { ApiModule } from './api.module.js';
 import { uploadBoard } from './board/board.js';
@@ -38,6 +38,7 @@ export async function startApi(
   const watch = new RedisWatch(redis, gate, fail);
   const stream = new EventStream(listening, prefix, log);
   const sample = new VolumeSample(config.roots);
+  let lastBeat: Reported = { written: true, refusal: null };
   const parts: ApiParts = {
     redis,
     prefix,
@@ -49,7 +50,11 @@ export async function startApi(
     incoming: new Incoming(redis, prefix),
     pods,
     log,
-    ownProblems: () => [watch.fault, watch.trouble].filter((sentence) => sentence !== null),
+    ownProblems: () =>
+      [watch.fault, watch.trouble, lastBeat.refusal && refusalProblem(lastBeat.refusal)].filter(
+        (sentence) => sentence !== null,
+      ),
+    podsAreHeard: () => lastBeat.written,
   };
   health.addReady(() => [gate.trouble, watch.fault].filter((reason) => reason !== null));
   measureQueue(registry, () =>
@@ -80,7 +85,11 @@ export async function startApi(
     hands: [],
     rates: {},
   });
-  const beat = () => void gate.ask(() => pods.report(report())).catch(() => undefined);
+  const beat = () =>
+    void gate
+      .ask(() => pods.report(report()))
+      .then((reported) => (lastBeat = reported))
+      .catch(() => undefined);
   redis.on('ready', beat);
   if (redis.status === 'ready') beat();
   const heartbeat = setInterval(beat, HEARTBEAT_MS);

@@ -19,4 +19,6 @@ export abstract class ApiParts {
   abstract readonly log: Logger;
   /** What this api sees of Redis, as sentences for `problems`. */
   abstract readonly ownProblems: () => string[];
+  /** Whether pods can report at all, as this one found when it last did; where not, silence means nothing. */
+  abstract readonly podsAreHeard: () => boolean;
 }

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { messageOf } from '@app/shared/domain';
+import { refusalProblem, writeRefusal } from '@app/shared/redis';
 
 /** Redis did not answer in time, or not at all: 503. */
 export class RedisAway extends Error {
@@ -23,7 +24,8 @@ export class RedisGate {
   /**
    * Asks Redis. A call that was given up may still take effect.
    *
-   * @throws RedisAway at once while it is away, and when it takes too long or fails
+   * @throws RedisAway at once while it is away, and when it takes too long, fails, or refuses to write; the last is no
+   *   trouble of those who read
    */
   async ask<T>(work: () => Promise<T>): Promise<T> {
     if (this.redis.status !== 'ready') throw new RedisAway('Redis is away; this api goes on once it is back');
@@ -37,6 +39,8 @@ export class RedisGate {
       return answer;
     } catch (error) {
       if (isFaultOfOurs(error)) throw error;
+      const refusal = writeRefusal(error);
+      if (refusal !== null) throw new RedisAway(refusalProblem(refusal));
       this.failure = `Redis does not answer: ${messageOf(error)}`;
       throw new RedisAway(this.failure);
     } finally {

@@ -3,7 +3,7 @@ import type { Layout } from '@app/shared/domain';
 import type { Volume, VolumeClock } from '@app/shared/files';
 import type { Pods } from '@app/shared/pods';
 import type { JobState, UploadQueue } from '@app/shared/queue';
-import type { Incoming, Moves, Sessions, Trim } from '@app/shared/records';
+import type { Incoming, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 
 /** What the scanner's flows work with. */
@@ -17,7 +17,6 @@ export interface ScannerParts {
   readonly sessions: Sessions;
   readonly moves: Moves;
   readonly incoming: Incoming;
-  readonly trim: Trim;
   readonly pods: Pods;
   readonly log: Logger;
   /** This pod's id: the holder of the lease. */
@@ -29,8 +28,6 @@ export interface ScannerParts {
     readonly pollIntervalMs: number;
     readonly ignored: (name: string) => boolean;
     readonly maxQueueSize: number;
-    /** Records of done files and finished sessions older than this go; milliseconds. */
-    readonly historyMs: number;
   };
   readonly now: () => number;
   /** The clocks that ages of files go by. */

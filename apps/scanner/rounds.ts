@@ -11,8 +11,6 @@ import { checkVolume, proveVolume } from './volume-identity.js';
 
 /** How often the memory of Redis is looked at; milliseconds. */
 const REDIS_MEMORY_MS = 10_000;
-/** How often old records are trimmed; milliseconds. */
-const TRIM_MS = 60_000;
 /** How long the sentence about lost data stays; milliseconds. */
 const LOST_SHOWN_MS = 24 * 3600_000;
 
@@ -37,7 +35,6 @@ export class Rounds {
   private readonly sessionFile: SessionFile;
   private recoverAt = 0;
   private redisMemoryAt = 0;
-  private trimAt = 0;
   private redisProblem: string | null = null;
   private scanProblem: string | null = null;
   private recoveryProblems: readonly string[] = [];
@@ -157,10 +154,6 @@ export class Rounds {
       memory.namesakes.add(standing.keys());
       if (first) await memory.learn(parts);
       this.recoverAt = parts.now() + this.recoveryIntervalMs;
-    }
-    if (parts.now() >= this.trimAt) {
-      await parts.trim.pass(parts.now() - parts.rules.historyMs);
-      this.trimAt = parts.now() + TRIM_MS;
     }
   }
 

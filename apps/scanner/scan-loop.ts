@@ -1,5 +1,6 @@
 import { messageOf, VolumeError } from '@app/shared/domain';
 import { LEASE_MS, type ScannerLease } from '@app/shared/pods';
+import { refusalProblem, writeRefusal } from '@app/shared/redis';
 import { StartupError } from '@app/shared/runtime';
 import { LeaseLost, type ScannerParts } from './parts.js';
 import type { Round, Rounds } from './rounds.js';
@@ -19,6 +20,8 @@ export class ScanLoop {
   private trouble: string | null = null;
   /** When Redis last answered, by this process' clock; null before the first answer. */
   private answeredAt: number | null = null;
+  /** The sentence for a Redis that would not renew the lease. */
+  private refused: string | null = null;
   private heldUntil = 0;
   private tookLead = false;
   /** Whether the next round is not to be waited for. */
@@ -78,6 +81,7 @@ export class ScanLoop {
   readyReasons(): string[] {
     if (this.answeredAt === null) return ['the lease is not asked for yet'];
     if (performance.now() - this.answeredAt > LEASE_MS) return ['Redis does not answer'];
+    if (this.refused !== null) return [this.refused];
     if (this.standby) return [];
     return this.volumeId === null ? [this.trouble ?? 'the volume is not proved yet'] : [];
   }
@@ -97,6 +101,7 @@ export class ScanLoop {
       const held = await this.lease.take();
       const led = this.leads();
       this.answeredAt = performance.now();
+      this.refused = null;
       this.heldUntil = held ? asked + LEASE_MS - LEASE_SLACK_MS : 0;
       this.standby = !held;
       if (!held && led) this.parts.log.warn('another scanner leads now, this one stands by');
@@ -106,6 +111,10 @@ export class ScanLoop {
       }
     } catch (error) {
       this.parts.log.debug(`lease: ${messageOf(error)}`);
+      const words = writeRefusal(error);
+      if (words === null) return;
+      this.answeredAt = performance.now();
+      this.refused = refusalProblem(words);
     }
   }
 
@@ -143,12 +152,15 @@ export class ScanLoop {
     // settings that were right once are not what is wrong now
     if (error instanceof StartupError && !this.everProved) return this.fail(error);
     this.failures += 1;
+    const refusal = writeRefusal(error);
     const sentence =
-      error instanceof WrongVolume || error instanceof StartupError
-        ? error.message
-        : error instanceof VolumeError
-          ? `the shared volume fails: ${error.message}`
-          : `a scan failed: ${messageOf(error)}`;
+      refusal !== null
+        ? refusalProblem(refusal)
+        : error instanceof WrongVolume || error instanceof StartupError
+          ? error.message
+          : error instanceof VolumeError
+            ? `the shared volume fails: ${error.message}`
+            : `a scan failed: ${messageOf(error)}`;
     if (error instanceof WrongVolume) this.rounds.doubtVolume();
     if (sentence !== this.trouble) {
       this.parts.log.warn(sentence);

@@ -20,10 +20,10 @@ import type { ScannerParts } from './parts.js';
 import { Rounds } from './rounds.js';
 import { ScanLoop, within } from './scan-loop.js';
 import { ScannerModule } from './scanner.module.js';
+import { Trimming } from './trimming.js';
 
 /** How often disk use is read; milliseconds. */
 const SPACE_MS = 5_000;
-const DAY_MS = 24 * 3600_000;
 
 /**
  * Composes a scanner and starts it: probes at once, scans once Redis is there and the lease is held.
@@ -75,7 +75,6 @@ export async function startScanner(
     sessions: new Sessions(redis, prefix),
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
-    trim: new Trim(redis, prefix),
     pods,
     log,
     pod: pod.id,
@@ -85,7 +84,6 @@ export async function startScanner(
       pollIntervalMs: config.scan.pollIntervalMs,
       ignored,
       maxQueueSize: config.scan.maxQueueSize,
-      historyMs: config.history.days * DAY_MS,
     },
     now: Date.now,
     clock: new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs),
@@ -98,6 +96,8 @@ export async function startScanner(
     (round) => metrics.scanned(round),
     fail,
   );
+
+  const trimming = new Trimming(new Trim(redis, prefix), config.history, log);
 
   health.addLive(() =>
     hung() > config.nfsHangLimitMs
@@ -159,6 +159,7 @@ export async function startScanner(
     if (memory.policy === null)
       log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
     loop.start();
+    trimming.start();
     onSessionStart(listening, prefix, () => loop.hurry()).catch((error: unknown) =>
       log.debug(`session starts are not heard of: ${messageOf(error)}`),
     );
@@ -169,7 +170,7 @@ export async function startScanner(
     hangs: () => hung() > 1000,
     stop: async () => {
       clearInterval(samples);
-      await loop.stop();
+      await Promise.all([loop.stop(), trimming.stop()]);
       clearInterval(heartbeat);
       await within(500, pods.leave(pod.id));
       await Promise.all([volume.stop(), app.close()]);

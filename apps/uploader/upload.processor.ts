@@ -21,7 +21,7 @@ const AWAY = {
   store: 'the store is away',
   volume: 'the shared volume fails',
   staging: 'staging has no room',
-  redis: 'Redis refuses to write',
+  redis: 'Redis refuses writes',
 } as const;
 
 /** Turns the outcome of each run into queue behaviour: the one place that does. */

@@ -4,7 +4,13 @@ import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
 import { History, Moves, Sessions } from '@app/shared/records';
 import { jobStates } from '@app/shared/queue';
-import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
+import {
+  connectForWork,
+  disconnect,
+  evictionFault,
+  readRedisMemory,
+  refusalProblem,
+} from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -71,8 +77,9 @@ export async function startUploader(
   });
   const hung = () => Math.max(volume.hungSinceMs(Date.now()), staging.hungSinceMs(Date.now()));
   let stagingSpace: DiskUse | null = null;
-  /** When Redis last took this pod's report. */
+  /** When Redis last answered to this pod's report, and its words where it refused it. */
   let beatenAt = performance.now();
+  let refusal: string | null = null;
   const fileMetrics = new FileMetrics(registry, {
     hungMs: hung,
     disks: { volume: () => watch.space, staging: () => stagingSpace },
@@ -105,6 +112,7 @@ export async function startUploader(
   health.addReady(() => [
     ...(redis.status === 'ready' ? [] : ['Redis is away']),
     ...(performance.now() - beatenAt < POD_DEAD_MS ? [] : ['Redis does not answer']),
+    ...(refusal === null ? [] : [refusalProblem(refusal)]),
     ...(worker ? [] : [gate ? 'the volume is not proved yet' : 'the store is not proved yet']),
     ...(watch.trouble === null ? [] : [watch.trouble]),
   ]);
@@ -143,7 +151,10 @@ export async function startUploader(
   const beat = (): void => {
     beating ??= report()
       .then((text) => pods.report(text))
-      .then(() => (beatenAt = performance.now()))
+      .then((reported) => {
+        beatenAt = performance.now();
+        refusal = reported.refusal;
+      })
       .catch((error: unknown) => log.debug(`heartbeat: ${messageOf(error)}`))
       .finally(() => (beating = null));
   };

@@ -49,6 +49,11 @@ export class TestRedis {
     await this.child.kill();
   }
 
+  /** Takes its folder away, so that it cannot save any more: not even root can write into a folder that is gone. */
+  loseFolder(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
   /** Does something with a connection of its own. */
   async use<T>(work: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis(this.url, {

@@ -13,6 +13,8 @@ export interface Situation {
   readonly open: number;
   /** What somebody set on the whole queue. */
   readonly brakes: QueueBrakes;
+  /** Whether pods can report at all: silence of one that cannot means nothing. */
+  readonly podsAreHeard: boolean;
   /** Sentences of this api. */
   readonly seen: readonly string[];
 }
@@ -27,11 +29,7 @@ export function problemsOf(pods: readonly PodReport[], situation: Situation): st
   sentences.push(
     ...situation.seen.filter((sentence) => !sentences.some((known) => known.endsWith(sentence))),
   );
-  if (!pods.some(({ role }) => role === 'scanner'))
-    sentences.push('No live scanner: new files are not found, and nothing is recovered.');
-  else if (!leader) sentences.push('No scanner leads: those that live stand by; one takes over within 15 s.');
-  if (!pods.some(({ role }) => role === 'uploader') && (situation.enabled || situation.open > 0))
-    sentences.push('No live uploader: nothing is moved.');
+  if (situation.podsAreHeard) sentences.push(...missing(pods, situation));
   sentences.push(...brakeProblems(situation.brakes));
   for (const pod of pods)
     if (leader?.volume && pod !== leader && pod.volume !== null && pod.volume !== leader.volume)
@@ -40,6 +38,17 @@ export function problemsOf(pods: readonly PodReport[], situation: Situation): st
       );
   const versions = [...new Set(pods.map(({ version }) => version))].sort();
   if (versions.length > 1) sentences.push(`Pods run different versions: ${versions.join(', ')}.`);
+  return sentences;
+}
+
+function missing(pods: readonly PodReport[], { enabled, open }: Situation): string[] {
+  const sentences: string[] = [];
+  if (!pods.some(({ role }) => role === 'scanner'))
+    sentences.push('No live scanner: new files are not found, and nothing is recovered.');
+  else if (!leadingScanner(pods))
+    sentences.push('No scanner leads: those that live stand by; one takes over within 15 s.');
+  if (!pods.some(({ role }) => role === 'uploader') && (enabled || open > 0))
+    sentences.push('No live uploader: nothing is moved.');
   return sentences;
 }
 

@@ -22,7 +22,7 @@ export class StatusController {
   @ApiOkResponse({ type: Status })
   @Problems()
   async status(): Promise<Status> {
-    const { redis, prefix, gate, queue, sessions, incoming, pods, ownProblems } = this.parts;
+    const { redis, prefix, gate, queue, sessions, incoming, pods, ownProblems, podsAreHeard } = this.parts;
     // asked at once, so that all of it is one round trip
     const [watch, sums, counts, brakes, view, alive] = await gate.ask(() =>
       Promise.all([
@@ -63,6 +63,7 @@ export class StatusController {
         enabled: watch?.enabled ?? false,
         open: jobs.waiting + jobs.active + jobs.delayed,
         brakes,
+        podsAreHeard: podsAreHeard(),
         seen: ownProblems(),
       }),
     };

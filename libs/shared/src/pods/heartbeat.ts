@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Role } from '../config/index.js';
 import { parseObject } from '../domain/index.js';
-import { bindScript } from '../redis/index.js';
+import { bindScript, refusalIn, writeRefusal } from '../redis/index.js';
 
 /** How often a pod reports; milliseconds. */
 export const HEARTBEAT_MS = 2_000;
@@ -40,10 +40,25 @@ export interface PodReport {
   readonly rates: Readonly<Record<string, number>>;
 }
 
-// Redis' clock is the only one that all pods share.
+/** What became of a report. */
+export interface Reported {
+  /** Whether the others can read it. */
+  readonly written: boolean;
+  /** Redis' words where it refuses writes. */
+  readonly refusal: string | null;
+}
+
+// Redis' clock is the only one that all pods share. A full Redis refuses what may take memory, unless the script has deleted
+// something before: a report that only replaces the one before gets through, and the refusal is told.
 const REPORT = `
 local t = redis.call('TIME')
-redis.call('HSET', KEYS[1] .. ':pods', ARGV[1], string.format('%.0f', t[1] * 1000 + t[2] / 1000) .. ' ' .. ARGV[2])`;
+local pods, text = KEYS[1] .. ':pods', string.format('%.0f', t[1] * 1000 + t[2] / 1000) .. ' ' .. ARGV[2]
+local answer = redis.pcall('HSET', pods, ARGV[1], text)
+if type(answer) ~= 'table' or not answer.err then return '' end
+redis.call('HDEL', pods, ARGV[1])
+redis.call('HSET', pods, ARGV[1], text)
+return answer.err`;
+// a Redis that refuses writes can still be asked
 const LIST = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + t[2] / 1000
@@ -55,7 +70,7 @@ for i = 1, #all, 2 do
   -- Redis' clock went back: the report counts from now on, or a pod that died would live until that moment
   if age < -1 then redis.pcall('HSET', KEYS[1] .. ':pods', all[i], string.format('%.0f', now) .. ' ' .. report) end
   if age < tonumber(ARGV[1]) then alive[#alive + 1] = report
-  elseif age > 10 * tonumber(ARGV[1]) then redis.call('HDEL', KEYS[1] .. ':pods', all[i]) end
+  elseif age > 10 * tonumber(ARGV[1]) then redis.pcall('HDEL', KEYS[1] .. ':pods', all[i]) end
 end
 return alive`;
 
@@ -72,9 +87,16 @@ export class Pods {
     this.listScript = bindScript(redis, 'sluicePodList', prefix, LIST);
   }
 
-  /** Tells the others of this pod; repeat it every {@link HEARTBEAT_MS}. */
-  async report(report: PodReport): Promise<void> {
-    await this.reportScript(report.id, JSON.stringify(report));
+  /** Tells the others of this pod; repeat it every {@link HEARTBEAT_MS}. A Redis that refuses writes is no error. */
+  async report(report: PodReport): Promise<Reported> {
+    try {
+      const answer = await this.reportScript(report.id, JSON.stringify(report));
+      return { written: true, refusal: refusalIn(String(answer)) };
+    } catch (error) {
+      const refusal = writeRefusal(error);
+      if (refusal === null) throw error;
+      return { written: false, refusal };
+    }
   }
 
   /** The pods that reported within {@link POD_DEAD_MS}, ordered by role and name. */

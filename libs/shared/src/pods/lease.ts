@@ -4,10 +4,12 @@ import { bindScript } from '../redis/index.js';
 /** How long a lease lasts without renewal; milliseconds. */
 export const LEASE_MS = 10_000;
 
+// deleted first: a full Redis refuses a write that may take memory unless one that frees some came before in the script
 const TAKE = `
 local key = KEYS[1] .. ':scanner-lease'
 local holder = redis.call('GET', key)
 if holder and holder ~= ARGV[1] then return 0 end
+redis.call('DEL', key)
 redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
 return 1`;
 const RELEASE = `

@@ -5,15 +5,16 @@ import { recordScript } from './lua.js';
 const FILES = 500;
 const SESSIONS = 200;
 
+// deletes before it writes anything: a full Redis refuses a write that may take memory, unless one that frees some came before
 const TRIM = `
-local cutoff, files, sessions, offset = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local trimmed = 0
+local cutoff, max_files, files, sessions, offset = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local trimmed, excess = 0, redis.call('ZCARD', P .. ':files:done') - max_files
 for _, id in ipairs(redis.call('ZRANGE', P .. ':files:done', 0, files - 1)) do
   local h = redis.call('HMGET', fkey(id), 'session', 'filename', 'finished_at')
   if not h[1] then redis.call('ZREM', P .. ':files:done', id)
-  elseif (tonumber(h[3]) or 0) < cutoff then
-    redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
+  elseif trimmed < excess or (tonumber(h[3]) or 0) < cutoff then
     drop_record(id, h[1], h[2], 'done')
+    redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
     trimmed = trimmed + 1
   end
 end
@@ -48,13 +49,14 @@ export class Trim {
   }
 
   /**
-   * Removes some of what finished before a moment; repeat it now and then. A session goes once its last record has.
+   * Removes some of what finished before a moment, and of the oldest done files beyond a number; repeat it now and then.
+   * A session goes once its last record has. Safe for several processes at once, also on a full Redis.
    *
    * @param cutoff milliseconds since 1970
    * @returns how many files and sessions went
    */
-  async pass(cutoff: number): Promise<number> {
-    const answer = await this.script(Math.floor(cutoff), FILES, SESSIONS, this.offset);
+  async pass(cutoff: number, maxFiles: number): Promise<number> {
+    const answer = await this.script(Math.floor(cutoff), maxFiles, FILES, SESSIONS, this.offset);
     const [trimmed, offset] = answer as [number, number];
     this.offset = offset;
     return trimmed;

@@ -1,4 +1,5 @@
 export * from './channel.js';
 export * from './checks.js';
 export * from './connection.js';
+export * from './refusals.js';
 export * from './script.js';
