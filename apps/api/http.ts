@@ -1,4 +1,4 @@
-import { ValidationPipe, type DynamicModule } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { RequestHandler } from 'express';
@@ -8,6 +8,7 @@ import type { Config } from '@app/shared/config';
 import { nestLogger, type Logger } from '@app/shared/runtime';
 import { refuseCrossSite, refuseForeignHost, requireToken } from './access/access.js';
 import { readBody } from './access/body.js';
+import { validation } from './access/validation.js';
 import { BOARD_PATH } from './board/board.js';
 import { serveDocs } from './docs.js';
 import { measureRequests } from './metrics.js';
@@ -43,9 +44,10 @@ export async function serveHttp(
   app.use(refuseForeignHost(config.api.token === null && !config.api.open));
   app.use(requireToken(config.api.token));
   app.use(refuseCrossSite);
-  app.use(BOARD_PATH, board);
+  // before Bull Board too, whose own reader takes what is deep, large or sent as something else
   app.use(readBody());
-  app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: false }));
+  app.use(BOARD_PATH, board);
+  app.useGlobalPipes(validation());
   app.useGlobalFilters(new ProblemFilter(log));
   serveDocs(app);
   await app.listen(config.http.port, config.http.bind);
