@@ -1,6 +1,5 @@
 import { Dirent, opendirSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { codeOf } from '../domain/errors.js';
 import type { FileKind } from '../domain/identity.js';
 import { kindOf } from './look.js';
 import { Cancelled, type Served } from './serve.js';
@@ -88,8 +87,8 @@ async function listTyped(folder: string, send: Send): Promise<boolean> {
       if (names.length < SLICE_ENTRIES) return true;
     }
   } catch (error) {
-    // only Node's own stat of an entry can miss something once the folder is open
-    if (codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'lstat') return false;
+    // Node's own stat of an entry asks for a name of latin1 characters: none that is there, or one that is too long
+    if ((error as NodeJS.ErrnoException).syscall === 'lstat') return false;
     throw error;
   } finally {
     directory.closeSync();
