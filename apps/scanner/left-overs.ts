@@ -3,7 +3,10 @@ import {
   isRemovingNameOf,
   millisecondsOf,
   removedFileName,
+  removingToken,
   sessionKey,
+  sideNoteName,
+  sideNoteToken,
   type SessionRef,
 } from '@app/shared/domain';
 import type { BlockedEntries } from './blocked-entries.js';
@@ -13,9 +16,6 @@ import type { SessionFolder, WalkedRoot } from './walk.js';
 
 /** Past this age Sluice's short-lived files are left-overs of a dead process; milliseconds. */
 const SHORT_LIVED_MS = 60_000;
-const REMOVING = '.sluice-removing-';
-const SIDE_NOTE = '.sluice-name-';
-const TOKEN = 8;
 
 /** What a pass over the left-overs found. */
 export interface LeftOvers {
@@ -55,7 +55,7 @@ export async function putLeftOversBack(
       // what is no file was never made by Sluice
       const kind = parts.volume.lstat(path).then((look) => look?.kind);
       if ((await blocked.attempt(path, kind, 'file')) !== 'file') continue;
-      const note = `${SIDE_NOTE}${entry.slice(REMOVING.length, REMOVING.length + TOKEN)}`;
+      const note = sideNoteName(removingToken(entry) ?? '');
       const noted = folder.others.includes(note)
         ? await readNote(parts, `${folder.path}/${note}`, blocked)
         : null;
@@ -123,7 +123,8 @@ export async function sweep(
   for (const { folders } of roots)
     for (const folder of folders)
       for (const note of folder.others) {
-        if (!note.startsWith(SIDE_NOTE) || hasLeftOver(folder, note.slice(SIDE_NOTE.length))) continue;
+        const token = sideNoteToken(note);
+        if (token === null || hasLeftOver(folder, token)) continue;
         const path = `${folder.path}/${note}`;
         const name = await readNote(parts, path, blocked);
         // a removal that has not renamed yet writes its note first
@@ -134,7 +135,7 @@ export async function sweep(
 }
 
 function hasLeftOver({ leftOvers }: SessionFolder, token: string): boolean {
-  return leftOvers.some((entry) => entry.startsWith(`${REMOVING}${token}.`));
+  return leftOvers.some((entry) => removingToken(entry) === token);
 }
 
 /** Removes a short-lived file of a dead process: a plain one that was not touched for {@link SHORT_LIVED_MS}. @throws VolumeError; LeaseLost */

@@ -22,9 +22,13 @@ import {
   reasonFileName,
   removedFileName,
   removingName,
+  removingToken,
   sameContent,
   sameFile,
   sessionKey,
+  shortRemovingName,
+  sideNoteName,
+  sideNoteToken,
 } from '@app/shared/domain';
 
 const text = fc.string({ unit: 'binary' });
@@ -273,6 +277,24 @@ test('every removal name fits in 255 bytes, is reserved, and is known again', ()
       assert.ok([a, null].includes(removedFileName(removing) ?? null));
       if (bytes(a) <= 200) assert.equal(removedFileName(removing), a);
       assert.equal(removedFileName(a), undefined);
+    }),
+  );
+});
+
+test('every short removal name has 40 bytes, is reserved, and is known again', () => {
+  fc.assert(
+    fc.property(fileName, fileName, token, (a, b, id) => {
+      const removing = shortRemovingName(a, id);
+      assert.equal(bytes(removing), 40);
+      assert.ok(removing.startsWith(`.sluice-removing-${id}~`));
+      assert.ok(isRemovingNameOf(removing, a));
+      assert.equal(isRemovingNameOf(removing, b), a === b);
+      assert.notEqual(removing, removingName(b, id));
+      assert.equal(removedFileName(removing), null);
+      for (const entry of [removing, removingName(a, id)]) assert.equal(removingToken(entry), id);
+      assert.equal(sideNoteToken(sideNoteName(id)), id);
+      for (const entry of [a, sideNoteName(id)]) assert.equal(removingToken(entry), null);
+      for (const entry of [a, removing]) assert.equal(sideNoteToken(entry), null);
     }),
   );
 });

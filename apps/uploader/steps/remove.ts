@@ -1,4 +1,13 @@
-import { Interrupted, millisecondsOf, removedFileName, removingName, VolumeError } from '@app/shared/domain';
+import {
+  Interrupted,
+  millisecondsOf,
+  removedFileName,
+  removingName,
+  shortRemovingName,
+  sideNoteName,
+  VolumeError,
+} from '@app/shared/domain';
+import type { SetAside } from '@app/shared/files';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 import { changed, type Unsettled } from './settle.js';
 import type { VerifiedBlob } from './verify.js';
@@ -10,7 +19,8 @@ export type Removal = { readonly removed: true } | { readonly removed: false; re
  * Removes the source of a verified blob, last of all: looks whether it still is the file that was staged, also by its
  * change time, renames it to a dot name of its own, looks again, writes the receipt, unlinks. A file that changed goes
  * back, never over an existing name.
- * A run that ends in between leaves the dot name, which recovery puts back. Safe to repeat.
+ * A run that ends in between leaves the dot name, which recovery puts back; where the dot name does not hold the file's
+ * whole name, a side note does, written before the rename and removed after the unlink. Safe to repeat.
  *
  * @throws VolumeError; SourceStands where the volume does not allow the removal
  */
@@ -18,41 +28,63 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
   const { layout, volume } = tools;
   const folder = layout.processingFolder(run.session);
   const source = layout.processing(run.session, run.filename);
-  // the run's id makes the name its own, so nothing can stand there
-  const token = run.id.slice(0, 8);
-  const name = removingName(run.filename, token);
-  const removing = `${folder}/${name}`;
-  const sidecar = removedFileName(name) === run.filename ? null : `${folder}/.sluice-name-${token}`;
-  if (sidecar) await volume.writeText(sidecar, run.filename);
-
-  // a run that slept through its lock must not even lift a newer file of this name
-  await requireOwnershipUnlessNew(run);
-  const result = await volume.setAside(source, removing, verified.source).catch(refusedAs(source));
+  const { result, removing, note } = await setAside(run, verified, tools);
+  const dropNote = async () => note !== null && (await volume.unlink(note));
   if (result.kind === 'missing') {
-    if (sidecar) await volume.unlink(sidecar);
+    await dropNote();
     throw new SourceVanished(`${run.filename} vanished from ${folder} before its removal`);
   }
   if (result.kind === 'changed') {
-    const isHome = !result.aside || (await putBack(removing, source, tools));
-    if (sidecar && isHome) await volume.unlink(sidecar);
+    if (!result.aside || (await putBack(removing, source, tools))) await dropNote();
     return { removed: false, unsettled: changed(result.look, 'it changed while it was uploaded', tools) };
   }
   try {
     await writeReceipt(run, verified, tools);
   } catch (error) {
-    if ((await putBack(removing, source, tools)) && sidecar) await volume.unlink(sidecar);
+    if (await putBack(removing, source, tools)) await dropNote();
     throw error;
   }
   const unlinked = await volume.unlink(removing).catch(async (error: unknown) => {
     // a volume may allow the rename and refuse this; the next run finds the file where this one did
-    if (isRefusal(error) && (await putBack(removing, source, tools)) && sidecar) await volume.unlink(sidecar);
+    if (isRefusal(error) && (await putBack(removing, source, tools))) await dropNote();
     return refusedAs(source)(error);
   });
-  if (sidecar) await volume.unlink(sidecar);
+  await dropNote();
   // a run that slept here had its source put back by another, whose receipt this one's would be ended with
   if (!unlinked)
     throw new SourceVanished(`${run.filename} was taken over between its receipt and its removal`);
   return { removed: true };
+}
+
+/** Where a source was set aside, and its side note where it has one. */
+interface Aside {
+  readonly result: SetAside;
+  readonly removing: string;
+  readonly note: string | null;
+}
+
+/** Renames the source to its dot name: the one that says what it was, or a short one on a volume that finds that too long. */
+async function setAside(run: Run, verified: VerifiedBlob, tools: Tools): Promise<Aside> {
+  const { layout, volume } = tools;
+  const folder = layout.processingFolder(run.session);
+  const source = layout.processing(run.session, run.filename);
+  // the run's id makes the names its own, so nothing can stand there
+  const token = run.id.slice(0, 8);
+  const as = async (name: string): Promise<Aside> => {
+    const removing = `${folder}/${name}`;
+    const note = removedFileName(name) === run.filename ? null : `${folder}/${sideNoteName(token)}`;
+    if (note !== null) await volume.writeText(note, run.filename);
+    // a run that slept through its lock must not even lift a newer file of this name
+    await requireOwnershipUnlessNew(run);
+    const result = await volume.setAside(source, removing, verified.source).catch(refusedAs(source));
+    return { result, removing, note };
+  };
+  try {
+    return await as(removingName(run.filename, token));
+  } catch (error) {
+    if (!(error instanceof VolumeError && error.code === 'ENAMETOOLONG')) throw error;
+    return as(shortRemovingName(run.filename, token));
+  }
 }
 
 /** Somebody else took the source away between the proof and the removal; nothing of ours is left to do. */

@@ -3,6 +3,7 @@
  * N-th of a kind dies before it, dies after it, fails it, or makes it and reports failure.
  *
  *   FILE_CALLS_BELOW  folders, separated by colons
+ *   FILE_CALLS_NAME   counts only calls on paths that hold this text; may be left out
  *   FILE_CALLS_LOG    file that takes a line "kind" for each call
  *   FILE_CALLS_KIND, FILE_CALLS_AT, FILE_CALLS_MODE (die-before, die-after, fail, lie)
  */
@@ -46,7 +47,8 @@ static void note(const char *kind) {
 
 /* What is to happen at this call: 'p' pass, 'b' die before, 'a' die after, 'f' fail, 'l' lie. */
 static char fault_of(const char *kind, const char *path) {
-  if (!below(path)) return 'p';
+  const char *name = getenv("FILE_CALLS_NAME");
+  if (!below(path) || (name && !strstr(path, name))) return 'p';
   note(kind);
   const char *wanted = getenv("FILE_CALLS_KIND"), *at = getenv("FILE_CALLS_AT"), *mode = getenv("FILE_CALLS_MODE");
   if (!wanted || !at || !mode || strcmp(wanted, kind) != 0) return 'p';

@@ -167,15 +167,21 @@ interface Services {
   readonly library: string;
 }
 
+/** Builds the library to preload; what it does stands in file-calls.c. Ends with the test. @returns its path */
+export function fileCallsLibrary(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-calls-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const library = join(folder, 'file-calls.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE, '-ldl']);
+  return library;
+}
+
 /**
  * Has one app meet a fault at every call with which it changes a file, one trial each: it dies before it, dies after it,
  * the call fails, or it is made and reports failure, as a repeated rename of NFS does.
  */
 export async function everyFileCall(t: TestContext, role: 'scanner' | 'uploader'): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-calls-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const library = join(folder, 'file-calls.so');
-  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE, '-ldl']);
+  const library = fileCallsLibrary(t);
   const [server, azurite] = await Promise.all([TestRedis.start(), TestAzurite.start()]);
   t.after(() => Promise.all([server.end(), azurite.end()]));
   const redis = new Redis(server.url);

@@ -1,14 +1,19 @@
 #!/usr/bin/python3
 """A pass-through FUSE that behaves like volumes other than a plain POSIX one.
 
-usage: strange-volume.py <below> <mounted> [--fold] [--keep TEXT]
+usage: strange-volume.py <below> <mounted> [--fold] [--keep=TEXT] [--name-max=BYTES] [--new-inodes] [--moving-ctimes]
 
---fold  looks names up without regard to case and Unicode form, and lists them as they were made (SMB, ZFS, ext4 +F)
---keep  refuses to unlink names that hold TEXT, until a file `let-go` lies beside <below> (WORM shares, odd access lists)
+--fold           looks names up without regard to case and Unicode form, and lists them as they were made (SMB, ZFS, ext4 +F)
+--keep           refuses to unlink names that hold TEXT, until a file `let-go` lies beside <below> (WORM shares, odd access lists)
+--name-max       takes no longer names (eCryptfs: 143)
+--new-inodes     gives a file a new inode at each rename (some FUSE and SMB servers)
+--moving-ctimes  gives a file a new change time at each look
 """
 import argparse
 import errno
 import os
+import stat as modes
+import time
 import unicodedata
 
 import fusepy
@@ -18,6 +23,9 @@ parser.add_argument('below')
 parser.add_argument('mounted')
 parser.add_argument('--fold', action='store_true')
 parser.add_argument('--keep')
+parser.add_argument('--name-max', type=int, default=255)
+parser.add_argument('--new-inodes', action='store_true')
+parser.add_argument('--moving-ctimes', action='store_true')
 options = parser.parse_args()
 
 
@@ -26,10 +34,16 @@ def folded(name):
 
 
 class Strange(fusepy.Operations):
+    def __init__(self):
+        # how often a file was renamed, by its inode below
+        self.renames = {}
+
     def real(self, path):
         """The path below, with each name as the folder lists it."""
         at = options.below
         for name in filter(None, path.split('/')):
+            if len(name.encode('utf-8', 'surrogateescape')) > options.name_max:
+                raise fusepy.FuseOSError(errno.ENAMETOOLONG)
             if options.fold and not self.lists(at, name):
                 name = self.namesake(at, name) or name
             at = os.path.join(at, name)
@@ -49,10 +63,11 @@ class Strange(fusepy.Operations):
 
     def getattr(self, path, fh=None):
         stat = os.lstat(self.real(path))
+        moving = options.moving_ctimes and modes.S_ISREG(stat.st_mode)
         return {
-            'st_ino': stat.st_ino, 'st_mode': stat.st_mode, 'st_nlink': stat.st_nlink, 'st_uid': stat.st_uid,
+            'st_ino': stat.st_ino + (self.renames.get(stat.st_ino, 0) << 40), 'st_mode': stat.st_mode, 'st_nlink': stat.st_nlink, 'st_uid': stat.st_uid,
             'st_gid': stat.st_gid, 'st_size': stat.st_size, 'st_blocks': stat.st_blocks,
-            'st_atime': stat.st_atime_ns, 'st_mtime': stat.st_mtime_ns, 'st_ctime': stat.st_ctime_ns,
+            'st_atime': stat.st_atime_ns, 'st_mtime': stat.st_mtime_ns, 'st_ctime': time.time_ns() if moving else stat.st_ctime_ns,
         }
 
     def readdir(self, path, fh):
@@ -61,7 +76,7 @@ class Strange(fusepy.Operations):
     def statfs(self, path):
         room = os.statvfs(self.real(path))
         names = ('f_bsize', 'f_frsize', 'f_blocks', 'f_bfree', 'f_bavail', 'f_files', 'f_ffree', 'f_favail', 'f_namemax')
-        return {name: getattr(room, name) for name in names}
+        return {**{name: getattr(room, name) for name in names}, 'f_namemax': options.name_max}
 
     def rename(self, old, new):
         source, target = self.real(old), self.real(new)
@@ -69,6 +84,9 @@ class Strange(fusepy.Operations):
         if source == target:
             target = os.path.join(os.path.dirname(target), os.path.basename(new))
         os.rename(source, target)
+        inode = os.lstat(target)
+        if options.new_inodes and modes.S_ISREG(inode.st_mode):
+            self.renames[inode.st_ino] = self.renames.get(inode.st_ino, 0) + 1
 
     def create(self, path, mode, fi=None):
         return os.open(self.real(path), os.O_RDWR | os.O_CREAT, mode)

@@ -10,7 +10,10 @@ export const BLOB_NAME_MAX_CHARACTERS = 1024;
 export const VOLUME_FILE = '.sluice-volume';
 /** The active session, kept on the volume so that it outlives Redis. */
 export const SESSION_FILE = '.sluice-session';
+/** What the names of files begin with whose removal has begun. */
 const REMOVING = '.sluice-removing-';
+const SIDE_NOTE = '.sluice-name-';
+const LEFT_OVER = new RegExp(`^\\${REMOVING}([0-9a-f]{8})(?:\\.(.+)|~[0-9a-f]{14})$`, 's');
 
 /**
  * Why a text cannot be the name of a dropped file, or null where it can. Job data is never trusted: whatever passes
@@ -74,27 +77,53 @@ export function removingName(filename: string, token: string): string {
   return fitted(`${REMOVING}${token}.`, filename, '');
 }
 
+/**
+ * The dot name for a removal on a volume that finds {@link removingName} too long (eCryptfs takes 143 bytes): 40 bytes.
+ * The file's own name then stands in a side note, see {@link sideNoteName}.
+ */
+export function shortRemovingName(filename: string, token: string): string {
+  return `${REMOVING}${token}~${digestOf(filename).slice(0, 14)}`;
+}
+
+/** The file beside a left-over whose dot name does not hold the whole name: it holds it. */
+export function sideNoteName(token: string): string {
+  return `${SIDE_NOTE}${token}`;
+}
+
+/** The token of a side note, or null where an entry is none. */
+export function sideNoteToken(entry: string): string | null {
+  return entry.startsWith(SIDE_NOTE) ? entry.slice(SIDE_NOTE.length) : null;
+}
+
+/** The token of a left-over of a removal, or null where an entry is none. */
+export function removingToken(entry: string): string | null {
+  return LEFT_OVER.exec(entry)?.[1] ?? null;
+}
+
 /** Whether a directory entry is a left-over of a removal of this very file (of any attempt). */
 export function isRemovingNameOf(entry: string, filename: string): boolean {
-  const token = /^\.sluice-removing-([0-9a-f]{8})\./.exec(entry)?.[1];
-  return token !== undefined && entry === removingName(filename, token);
+  const token = removingToken(entry);
+  return (
+    token !== null && [removingName(filename, token), shortRemovingName(filename, token)].includes(entry)
+  );
 }
 
 /**
- * What a left-over of a removal was called: its file name, or (where that was cut to fit) null: then only
- * {@link isRemovingNameOf} can tell. Undefined where the entry is no such left-over.
+ * What a left-over of a removal was called: its file name, or (where that did not fit) null: then its side note tells, or
+ * {@link isRemovingNameOf}. Undefined where the entry is no such left-over.
  */
 export function removedFileName(entry: string): string | null | undefined {
-  const match = /^\.sluice-removing-[0-9a-f]{8}\.(.+)$/s.exec(entry);
-  if (!match?.[1]) return undefined;
-  return /~[0-9a-f]{16}$/.test(match[1]) && Buffer.byteLength(entry) > NAME_MAX_BYTES - 4 ? null : match[1];
+  const match = LEFT_OVER.exec(entry);
+  if (!match) return undefined;
+  if (match[2] === undefined) return null;
+  return /~[0-9a-f]{16}$/.test(match[2]) && Buffer.byteLength(entry) > NAME_MAX_BYTES - 4 ? null : match[2];
 }
 
 /** `head + name + tail`; where that passes 255 bytes the name is cut and ends in `~` and 16 hex of its SHA-256. */
 function fitted(head: string, name: string, tail: string): string {
   const whole = head + name + tail;
   if (Buffer.byteLength(whole) <= NAME_MAX_BYTES) return whole;
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, 16);
+  const digest = digestOf(name).slice(0, 16);
   let room = NAME_MAX_BYTES - Buffer.byteLength(head + tail) - 17;
   let kept = '';
   for (const character of name) {
@@ -103,4 +132,8 @@ function fitted(head: string, name: string, tail: string): string {
     kept += character;
   }
   return `${head}${kept}~${digest}${tail}`;
+}
+
+function digestOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex');
 }

@@ -1,5 +1,6 @@
 export type { Entry } from './listing.js';
 export type { FileCall } from './calls.js';
+export type { SetAside } from './volume.worker.js';
 export * from './volume.js';
 export * from './roots.js';
 export * from './folding.js';
