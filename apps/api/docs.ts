@@ -45,5 +45,10 @@ export function serveDocs(app: INestApplication): void {
     describeProbes(document);
     return document;
   };
-  SwaggerModule.setup('docs', app, make, { jsonDocumentUrl: 'docs-json', customSiteTitle: 'Sluice API' });
+  SwaggerModule.setup('docs', app, make, {
+    jsonDocumentUrl: 'docs-json',
+    customSiteTitle: 'Sluice API',
+    // the badge is another host's
+    swaggerOptions: { validatorUrl: null },
+  });
 }

@@ -33,11 +33,16 @@ export async function serveHttp(
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(measureRequests(registry));
-  // everything that Bull Board and Swagger UI run comes from here; only their styles are inline
+  // everything that Bull Board and Swagger UI run and show comes from here; only styles and small images are inline
   app.use(
     helmet({
       contentSecurityPolicy: {
-        directives: { 'upgrade-insecure-requests': null, 'img-src': ["'self'", 'data:'] },
+        directives: {
+          'upgrade-insecure-requests': null,
+          'style-src': ["'self'", "'unsafe-inline'"],
+          'font-src': ["'self'", 'data:'],
+          'img-src': ["'self'", 'data:'],
+        },
       },
     }),
   );

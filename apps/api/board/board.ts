@@ -36,7 +36,10 @@ const refuse: BeforeHook = ({ method, route, request }) => {
 const WHOLE_ADDRESSES = 'window.decodeURI = (address) => address;\n';
 const SCRIPT = 'whole-addresses.js';
 
-/** Bull Board's server, whose page keeps addresses whole. */
+/** A font of Google's: where that host does not answer the page waits for it, and elsewhere it learns who looks. */
+const FOREIGN_LINK = /<link\b[^>]*\bhref=["']?(?:https?:)?\/\/[^>]*>/gi;
+
+/** Bull Board's server, whose page keeps addresses whole and asks no other host for anything. */
 class BoardServer extends ExpressAdapter {
   override setEntryRoute(entry: Parameters<ExpressAdapter['setEntryRoute']>[0]): this {
     this.app.get(`/${SCRIPT}`, (_request, response) => {
@@ -47,7 +50,9 @@ class BoardServer extends ExpressAdapter {
       response.render(name, params, (error, html) => {
         if (error) return next(error);
         // before all scripts of the page, which are deferred
-        response.send(html.replace('</head>', `<script src="${SCRIPT}"></script></head>`));
+        response.send(
+          html.replace(FOREIGN_LINK, '').replace('</head>', `<script src="${SCRIPT}"></script></head>`),
+        );
       });
     });
     return this;
