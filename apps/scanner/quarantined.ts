@@ -1,4 +1,12 @@
-import { blobName, foldedName, jobId, reasonFileName, type SessionRef } from '@app/shared/domain';
+import {
+  blobName,
+  foldedName,
+  jobId,
+  reasonFileName,
+  shortReasonFileName,
+  type SessionRef,
+} from '@app/shared/domain';
+import { readReasonFile } from '@app/shared/files';
 import { failedAfter, readReason, type QuarantineReason, type UploadPayload } from '@app/shared/queue';
 import type { BlockedEntries } from './blocked-entries.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
@@ -80,14 +88,20 @@ async function reasonOf(
   blocked: BlockedEntries,
   unread: Set<string>,
 ): Promise<QuarantineReason> {
-  const path = parts.layout.reason(session, filename);
-  const text = await blocked.attempt(path, parts.volume.readText(path), undefined);
-  if (text === undefined && blocked.has(path)) {
-    unread.add(path);
-    return UNREAD;
+  for (const path of parts.layout.reasons(session, filename)) {
+    const text = await blocked.attempt(path, readReasonFile(parts.volume, path), undefined);
+    if (text === undefined && blocked.has(path)) {
+      unread.add(path);
+      return UNREAD;
+    }
+    if (text != null) return parsed(text);
   }
+  return UNKNOWN;
+}
+
+function parsed(text: string): QuarantineReason {
   try {
-    return readReason(text == null ? null : JSON.parse(text)) ?? UNKNOWN;
+    return readReason(JSON.parse(text)) ?? UNKNOWN;
   } catch {
     return UNKNOWN;
   }
@@ -101,7 +115,9 @@ export async function removeOrphanReasons(
 ): Promise<void> {
   for (const { path, files, others } of folders) {
     // folded: a volume that folds names may keep the spelling of a reason that was there before
-    const wanted = new Set(files.map((name) => foldedName(reasonFileName(name))));
+    const wanted = new Set(
+      files.flatMap((name) => [reasonFileName(name), shortReasonFileName(name)].map(foldedName)),
+    );
     for (const entry of others) {
       if (!entry.endsWith('.error.json') || wanted.has(foldedName(entry))) continue;
       // a reason is written before its file moves: only an old one has lost it

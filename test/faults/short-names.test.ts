@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Redis } from 'ioredis';
-import { removingName, shortRemovingName, sideNoteName } from '@app/shared/domain';
+import { removingName, shortReasonFileName, shortRemovingName, sideNoteName } from '@app/shared/domain';
 import { Volume } from '@app/shared/files';
 import { seen, until, World } from '../support/index.js';
 import { fileCallsLibrary } from './lab/file-calls.js';
@@ -75,6 +75,60 @@ test('a volume with short names: an uploader dies in its removal, Redis loses ev
     promised: 'the left-over goes back under the name in its side note',
     files: 1,
     kills: 1,
+  });
+});
+
+test('a volume with short names: quarantined with its reason, shown again from the volume alone, retried', async (t) => {
+  const world = await World.make(t, {
+    volume: await strangeVolume(t, '--name-max=143'),
+    proxy: true,
+    env: { APP_MAX_ATTEMPTS: '1' },
+  });
+  const session = await world.startSession('short');
+  world.proxy!.rules = [
+    {
+      match: ({ url }) => url!.includes('short/'),
+      fault: { kind: 'status', status: 500, code: 'InternalError' },
+    },
+  ];
+  const names = [125, 131, 132, 140, 143].flatMap((bytes) => [ascii(bytes), wide(bytes)]);
+  const wanted = new Map(names.map((name, i) => [`${session}/${name}`, world.drop(name, 1000 + i)]));
+  const folder = join(world.failed, session);
+  const reasons = () => readdirSync(folder).filter((entry) => entry.endsWith('.error.json'));
+  const failed = () =>
+    until('all are quarantined, and say why', async () => {
+      const { body, text } = await world.api('/v1/files?state=failed');
+      if (body.items.length < names.length) throw new Error(text);
+      return body.items.every(({ why }: { why: string }) => why.includes('InternalError'));
+    });
+  await failed();
+  const written = new Map(
+    reasons().map((entry) => [JSON.parse(readFileSync(join(folder, entry), 'utf8')).filename, entry]),
+  );
+  assert.deepEqual([...written.keys()].sort(), [...names].sort());
+
+  // older than what a quarantine has only just written
+  for (const entry of reasons()) utimesSync(join(folder, entry), 1_700_000_000, 1_700_000_000);
+  const orphan = join(folder, shortReasonFileName('gone'));
+  writeFileSync(orphan, '{}');
+  utimesSync(orphan, 1_700_000_000, 1_700_000_000);
+  const redis = new Redis(world.redis.url);
+  t.after(() => redis.disconnect());
+  await redis.flushall();
+  await failed();
+  await until('the reason of no file goes', () => !existsSync(orphan));
+  assert.equal(reasons().length, names.length);
+
+  world.proxy!.pass();
+  assert.equal((await world.api('/v1/files/retry', { filenames: names })).body.retried, names.length);
+  await world.done(names.length);
+  assert.deepEqual(await world.blobs(), new Map([...wanted].sort()));
+  await nothingLeft(world);
+  seen(t, {
+    fault: 'quarantined on a volume of short names',
+    injected: 'a FUSE mount that refuses names of more than 143 bytes, FLUSHALL',
+    promised: 'each has its reason beside it, is shown again by it, and is retried',
+    files: names.length,
   });
 });
 

@@ -26,6 +26,7 @@ import {
   sameContent,
   sameFile,
   sessionKey,
+  shortReasonFileName,
   shortRemovingName,
   sideNoteName,
   sideNoteToken,
@@ -256,6 +257,17 @@ test('every reason file fits in 255 bytes beside its file, and no two share one'
   );
 });
 
+test('every short reason file has 37 bytes, and is the reason of no other file', () => {
+  fc.assert(
+    fc.property(fileName, fileName, (a, b) => {
+      const reason = shortReasonFileName(a);
+      assert.match(reason, /^\.\.[0-9a-f]{24}\.error\.json$/);
+      assert.equal(shortReasonFileName(b) === reason, a === b);
+      assert.notEqual(reason, reasonFileName(b));
+    }),
+  );
+});
+
 test('a name that is cut ends in the SHA-256 of the whole name, so that long names with one beginning stay apart', () => {
   const [one, two] = ['1', '2'].map((last) => 'n'.repeat(254) + last) as [string, string];
   const digest = createHash('sha256').update(one).digest('hex').slice(0, 16);
@@ -340,9 +352,11 @@ test('every path stays under its root', () => {
       assert.equal(layout.incoming(name), `/nfs/in/${name}`);
       assert.equal(layout.processing(session, name), `/nfs/.processing/20260131/${encodedSession}/${name}`);
       assert.equal(layout.failed(session, name), `/nfs/.failed/20260131/${encodedSession}/${name}`);
-      assert.equal(
-        layout.reason(session, name),
-        `/nfs/.failed/20260131/${encodedSession}/${reasonFileName(name)}`,
+      assert.deepEqual(
+        layout.reasons(session, name),
+        [reasonFileName(name), shortReasonFileName(name)].map(
+          (reason) => `/nfs/.failed/20260131/${encodedSession}/${reason}`,
+        ),
       );
     }),
   );

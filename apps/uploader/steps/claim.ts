@@ -1,4 +1,5 @@
 import { isRemovingNameOf, sameFile, type FileLook } from '@app/shared/domain';
+import { removeReasonFile } from '@app/shared/files';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
 
 /** The volume folds names, and another file has a place that this one needs: it waits until that one is through. */
@@ -100,7 +101,7 @@ async function bringBack(run: Run, tools: Tools): Promise<boolean> {
   if (renamed === 'taken') return true;
   // the rename may have happened although it says otherwise
   if (renamed !== 'renamed' && !(await isOwn(target, run, tools))) return putLeftOverBack(run, tools);
-  await volume.unlink(layout.reason(run.session, run.filename));
+  await removeReasonFile(volume, layout.reasons(run.session, run.filename));
   run.note('brought back from the quarantine');
   return true;
 }

@@ -1,3 +1,4 @@
+import { removeReasonFile, writeReasonFile } from '@app/shared/files';
 import type { QuarantineReason } from '@app/shared/queue';
 import { requireOwnership, type Run, type Tools } from '../run.js';
 import { isDropOf, isOwn, putLeftOverBack } from './claim.js';
@@ -42,17 +43,18 @@ export async function quarantine(
     encoded_session: run.session.encodedSession,
     ...reason,
   };
-  await volume.writeText(layout.reason(run.session, run.filename), `${JSON.stringify(text, null, 2)}\n`);
+  const reasons = layout.reasons(run.session, run.filename);
+  await writeReasonFile(volume, reasons, `${JSON.stringify(text, null, 2)}\n`);
   // a run that slept must not lift a newer file of this name
   await requireOwnership(run);
   const renamed = await volume.renameToFree(source, target).catch(async (error: unknown) => {
     // a rename may have happened although it says otherwise; a reason without its file says what is not so
-    if (!(await volume.lstat(target))) await volume.unlink(layout.reason(run.session, run.filename));
+    if (!(await volume.lstat(target))) await removeReasonFile(volume, reasons);
     throw error;
   });
   if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
   if (renamed !== 'renamed' && !(await isOwn(target, run, tools))) {
-    await volume.unlink(layout.reason(run.session, run.filename));
+    await removeReasonFile(volume, reasons);
     return 'gone';
   }
   return 'moved';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { reasonFileName, SESSION_FILE, VOLUME_FILE } from './names.js';
+import { reasonFileName, shortReasonFileName, SESSION_FILE, VOLUME_FILE } from './names.js';
 import type { SessionRef } from './session.js';
 
 /** The three roots on the shared volume, absolute paths. */
@@ -38,9 +38,10 @@ export class Layout {
     return join(this.failedFolder(session), filename);
   }
 
-  /** The reason beside a quarantined file. */
-  reason(session: SessionRef, filename: string): string {
-    return join(this.failedFolder(session), reasonFileName(filename));
+  /** The reason beside a quarantined file: where it stands, and where it does on a volume that finds that name too long. */
+  reasons(session: SessionRef, filename: string): readonly [whole: string, short: string] {
+    const folder = this.failedFolder(session);
+    return [join(folder, reasonFileName(filename)), join(folder, shortReasonFileName(filename))];
   }
 
   /** The volume's identity, made by the scanner alone. */

@@ -70,6 +70,14 @@ export function reasonFileName(filename: string): string {
 }
 
 /**
+ * The name of a reason on a volume that finds {@link reasonFileName} too long: 37 bytes. Two dots, since no file's name
+ * begins with one: so it never is the other name of another file.
+ */
+export function shortReasonFileName(filename: string): string {
+  return `..${digestOf(filename).slice(0, 24)}.error.json`;
+}
+
+/**
  * The dot name under which a source waits for its removal. `token` is 8 hex digits, new in each attempt, so that a
  * worker that slept can never unlink what another one renamed.
  */
