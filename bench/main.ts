@@ -10,6 +10,7 @@ import { memory } from './rows/memory.js';
 import { nfsCalls } from './rows/nfs-calls.js';
 import { profile } from './rows/profile.js';
 import { queue } from './rows/queue.js';
+import { records } from './rows/records.js';
 import { scale } from './rows/scale.js';
 import { scan } from './rows/scan.js';
 import { counts, latency, sizes, small } from './rows/small.js';
@@ -22,6 +23,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   latency,
   scan,
   queue,
+  records,
   memory,
   scale,
   'nfs-calls': nfsCalls,

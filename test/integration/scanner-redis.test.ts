@@ -173,7 +173,11 @@ test('old records go, counters and quarantined files stay', async (t) => {
     await alone.client.hset(`{sluice}:session:${sessionKey(s)}`, 'finished_at', old);
     await alone.client.zadd('{sluice}:sessions', old, sessionKey(s));
   }
-  for (const id of ['1', '2']) await alone.client.hset(`{sluice}:file:${id}`, 'finished_at', old);
+  for (const id of ['1', '2']) {
+    const record = JSON.parse((await alone.client.get(`{sluice}:done:${id}`)) ?? '') as unknown[];
+    record[9] = old;
+    await alone.client.set(`{sluice}:done:${id}`, JSON.stringify(record));
+  }
   const app = await alone.start();
   await app.ready();
   await until('the old session is gone', async () => (await alone.sessions.keys(0, 10)).length === 1);
@@ -181,6 +185,14 @@ test('old records go, counters and quarantined files stay', async (t) => {
   assert.equal(kept?.name, 'other');
   assert.deepEqual(kept?.files, { queued: 0, active: 0, delayed: 0, done: 1, failed: 1 });
   assert.deepEqual(await alone.client.hgetall('{sluice}:totals'), { processed_ok: '2', processed_err: '1' });
-  assert.equal(await alone.client.exists('{sluice}:file:1', '{sluice}:name:old.bin'), 0);
+  assert.equal(
+    await alone.client.exists(
+      '{sluice}:done:1',
+      '{sluice}:file:1',
+      '{sluice}:name:old.bin',
+      '{sluice}:names',
+    ),
+    0,
+  );
   rmSync(alone.failed, { recursive: true });
 });

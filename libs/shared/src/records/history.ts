@@ -7,6 +7,8 @@ import {
   sessionKey,
   type SessionRef,
 } from '../domain/index.js';
+import { readDone } from './done.js';
+import { recordScript } from './lua.js';
 import { QUEUE_NAME, readPayload, type JobState } from '../queue/index.js';
 
 /** The states that records have; the others are the scanner's view of the drop folder. */
@@ -37,14 +39,48 @@ export interface FileRecord {
   readonly uploader: string | null;
 }
 
+/** Each record as it is kept, and the URLs of the sessions of those that are done. */
+const READ = `
+local records, urls, asked = {}, {}, {}
+local keys = {}
+for i, id in ipairs(ARGV) do keys[i] = dkey(id) end
+local texts = redis.call('MGET', unpack(keys))
+for i, id in ipairs(ARGV) do
+  local text = texts[i]
+  records[i] = text or redis.call('HGETALL', fkey(id))
+  local s = text and cjson.decode(text)[1]
+  if s and not asked[s] then
+    asked[s] = true
+    urls[#urls + 1] = s
+    urls[#urls + 1] = redis.call('HGET', skey(s), 'url') or ''
+  end
+end
+return {records, urls}`;
+/** Ids of the records of a name, newest first. */
+const FIND = `
+local ids, limit = redis.call('ZREVRANGE', P .. ':name:' .. ARGV[1], 0, ARGV[2] - 1), tonumber(ARGV[2])
+local id = redis.call('HGET', P .. ':names', ARGV[1])
+while id and #ids < 2 * limit do
+  ids[#ids + 1] = id
+  local record = read_done(id)
+  id = record and type(record[11]) == 'number' and string.format('%.0f', record[11])
+end
+return ids`;
+
 /** Reads the records of files, a page at a time; never the whole queue. */
 export class History {
+  private readonly readScript;
+  private readonly findScript;
+
   constructor(
     private readonly redis: Redis,
     private readonly prefix: string,
     /** Asks the queue: a job may have moved without a word, by Bull Board or a death. */
     private readonly states: (ids: readonly string[]) => Promise<JobState[]>,
-  ) {}
+  ) {
+    this.readScript = recordScript(redis, prefix, 'sluiceRecordsRead', READ);
+    this.findScript = recordScript(redis, prefix, 'sluiceRecordsFind', FIND);
+  }
 
   /** Records of these states, newest first, with an id below `before`. */
   async list(query: {
@@ -56,29 +92,28 @@ export class History {
     const base = query.session ? `${this.prefix}:session:${sessionKey(query.session)}` : this.prefix;
     const below = query.before === null ? '+inf' : `(${query.before}`;
     const pages = await Promise.all(
-      query.states.map((state) =>
-        this.redis.zrevrangebyscore(`${base}:files:${state}`, below, '-inf', 'LIMIT', 0, query.limit),
-      ),
+      query.states
+        .flatMap((state) => indexesOf(base, state))
+        .map((index) => this.redis.zrevrangebyscore(index, below, '-inf', 'LIMIT', 0, query.limit)),
     );
-    const ids = pages
-      .flat()
-      .map(Number)
-      .sort((a, b) => b - a)
-      .slice(0, query.limit);
+    const ids = newestFirst(pages.flat()).slice(0, query.limit);
     return this.withJobs(await this.read(ids));
   }
 
   /** The records of a name, newest first. */
   async find(filename: string, limit = 50): Promise<FileRecord[]> {
-    const ids = await this.redis.zrevrange(`${this.prefix}:name:${filename}`, 0, limit - 1);
-    return this.withJobs(await this.read(ids.map(Number)));
+    const ids = (await this.findScript(filename, limit)) as string[];
+    return this.withJobs(await this.read(newestFirst(ids).slice(0, limit)));
   }
 
   /** The done records of a session in the order in which they were queued, page by page. */
   async *done(session: SessionRef): AsyncGenerator<FileRecord[]> {
-    const key = `${this.prefix}:session:${sessionKey(session)}:files:done`;
+    const indexes = indexesOf(`${this.prefix}:session:${sessionKey(session)}`, 'done');
     for (let after = 0; ;) {
-      const ids = (await this.redis.zrangebyscore(key, `(${after}`, '+inf', 'LIMIT', 0, 500)).map(Number);
+      const pages = await Promise.all(
+        indexes.map((key) => this.redis.zrangebyscore(key, `(${after}`, '+inf', 'LIMIT', 0, 500)),
+      );
+      const ids = newestFirst(pages.flat()).reverse().slice(0, 500);
       if (ids.length === 0) return;
       after = ids.at(-1) ?? after;
       yield (await this.read(ids)).filter((record) => record.state === 'done');
@@ -87,12 +122,12 @@ export class History {
 
   private async read(ids: readonly number[]): Promise<FileRecord[]> {
     if (ids.length === 0) return [];
-    const pipeline = this.redis.pipeline();
-    for (const id of ids) pipeline.hgetall(`${this.prefix}:file:${id}`);
-    const answers = (await pipeline.exec()) ?? [];
-    return answers.flatMap(([error, hash], i) => {
-      if (error) throw error;
-      return readRecord(ids[i] ?? 0, hash as Record<string, string>) ?? [];
+    const [records, flat] = (await this.readScript(...ids)) as [(string | string[])[], string[]];
+    const urls = new Map(pairs(flat));
+    return records.flatMap((record, i) => {
+      const id = ids[i] ?? 0;
+      if (typeof record !== 'string') return readRecord(id, Object.fromEntries(pairs(record))) ?? [];
+      return readDone(id, record, (key) => urls.get(key) || null) ?? [];
     });
   }
 
@@ -117,6 +152,19 @@ export class History {
     );
     return records.map((record) => moved.get(record.id) ?? record);
   }
+}
+
+/** The indexes of a state's records; done ones of release 0.1 stand in one of their own until they are trimmed. */
+function indexesOf(base: string, state: RecordState): string[] {
+  return state === 'done' ? [`${base}:done`, `${base}:files:done`] : [`${base}:files:${state}`];
+}
+
+function newestFirst(ids: readonly string[]): number[] {
+  return [...new Set(ids.map(Number))].sort((a, b) => b - a);
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  return flat.flatMap((key, i): [string, string][] => (i % 2 === 0 ? [[key, flat[i + 1] ?? '']] : []));
 }
 
 /** Whether a job's state says something else than its record. */

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { QUEUE_NAME } from '../queue/index.js';
+import { DONE } from './done.js';
 import { bindScript, databaseOf, type Script } from '../redis/index.js';
 
 /**
@@ -8,10 +9,12 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at
  * - `:totals` hash: processed_ok, processed_err, last_error
  * - `:sessions` zset of session keys by start; `:session:<key>` hash
- * - `:seq` counter of records; `:file:<id>` hash, one for each drop
+ * - `:seq` counter of records; `:file:<id>` hash, one for each drop that is not done; `:done:<id>` text, see done.ts
  * - `:live` hash: blob name -> id of the record that is not done
- * - `:name:<filename>` zset of record ids
- * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id
+ * - `:name:<filename>` zset of ids of records that are not done; `:names` hash: file name -> id of its newest done record
+ * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id; of done ones `:done` and
+ *   `:session:<key>:done` (release 0.1 kept them as `:file:<id>`, `:name:<filename>` and `:files:done`; those are read until
+ *   they are trimmed)
  * - `:receipts:<blob>` hash: claim -> 1
  * - `:finished` set of session keys that finished since their manifest was stored
  * - `:events:<database>` channel, and `:started:<database>`, which tells the scanner that a session was started
@@ -107,5 +110,5 @@ end
 /** Binds a script of the records; see `PRELUDE` for the keys and functions it may use. */
 export function recordScript(redis: Redis, prefix: string, name: string, body: string): Script {
   // a script cannot ask for its database, and a channel reaches all of them
-  return bindScript(redis, name, prefix, `local DB = '${databaseOf(redis)}'\n${PRELUDE}${body}`);
+  return bindScript(redis, name, prefix, `local DB = '${databaseOf(redis)}'\n${PRELUDE}${DONE}${body}`);
 }

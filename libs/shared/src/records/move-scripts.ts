@@ -98,7 +98,7 @@ end
 return noted`;
 /** Writes the receipt of a claim. */
 export const RECEIPT = `
-local s, name, claim, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token = unpack(ARGV)
+local s, name, claim, base, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token = unpack(ARGV)
 if not owns(job, token) then return -1 end
 open_session(s, session_name)
 local first = redis.call('HSETNX', P .. ':receipts:' .. s .. '/' .. name, claim, 1)
@@ -117,17 +117,13 @@ if id then
     drop_record(id, s, name, before)
   else
     if first == 0 then add_bytes(s, 'bytes_done', tonumber(size)) end
-    redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', '', 'blob_url', blob_url, 'size', size, 'md5', md5, 'mtime', mtime, 'pod', pod, 'finished_at', now(), 'progress', size)
-    set_state(id, s, name, before, 'done', 'verified in the store')
+    if base ~= '' and redis.call('HSETNX', skey(s), 'url', base) == 1 or redis.call('HGET', skey(s), 'url') == base then blob_url = '' end
+    finish(id, s, name, before, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url})
   end
   redis.call('HDEL', P .. ':live', s .. '/' .. name)
 end
-for _ = 1, 4 do
-  if redis.call('ZCARD', P .. ':files:done') <= tonumber(max_files) then break end
-  local oldest = redis.call('ZRANGE', P .. ':files:done', 0, 0)[1]
-  local h = redis.call('HMGET', fkey(oldest), 'session', 'filename')
-  redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
-  drop_record(oldest, h[1], h[2], 'done')
+if redis.call('ZCARD', P .. ':done') > tonumber(max_files) then
+  for _, oldest in ipairs(redis.call('ZRANGE', P .. ':done', 0, 1)) do drop_done(oldest) end
 end
 review(s)
 return first`;
@@ -141,8 +137,8 @@ local h = redis.call('HMGET', fkey(id), 'state', 'size')
 redis.call('HDEL', P .. ':live', s .. '/' .. name)
 if is_stored(id) then
   add_bytes(s, 'bytes_done', tonumber(h[2]))
-  redis.call('HSET', fkey(id), 'run', '')
-  set_state(id, s, name, h[1], 'done', 'verified in the store')
+  local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob_url')
+  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5]})
 else
   add_bytes(s, 'bytes_total', -tonumber(h[2]))
   drop_record(id, s, name, h[1])
@@ -155,6 +151,18 @@ export const SOURCE_STANDS = `
 local s, name = ARGV[1], ARGV[2]
 if not owns(ARGV[3], ARGV[4]) then return -1 end
 if redis.call('HEXISTS', P .. ':live', s .. '/' .. name) == 1 then return 0 end
+local id = redis.call('HGET', P .. ':names', name)
+while id do
+  local record = read_done(id)
+  if record and record[1] == s then
+    add_bytes(s, 'bytes_done', -record[3])
+    unfinish(id, record)
+    set_state(id, s, name, '', 'delayed', 'it is stored, its source still stands')
+    review(s)
+    return 1
+  end
+  id = record and type(record[11]) == 'number' and string.format('%.0f', record[11])
+end
 for _, id in ipairs(redis.call('ZREVRANGE', P .. ':name:' .. name, 0, -1)) do
   local h = redis.call('HMGET', fkey(id), 'session', 'state', 'size')
   if h[1] == s and h[2] == 'done' then

@@ -174,10 +174,13 @@ export class Moves {
     lock = UNLOCKED,
   ): Promise<boolean> {
     const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles } = facts;
+    const folder = `${session.datePrefix}/${encodeURIComponent(session.encodedSession)}/`;
+    const name = encodeURIComponent(filename);
     const answer = await this.scripts.receipt(
       sessionKey(session),
       filename,
       claim,
+      blobUrl.endsWith(`/${folder}${name}`) ? blobUrl.slice(0, -name.length) : '',
       blobUrl,
       size,
       md5 ?? '',

@@ -72,7 +72,7 @@ for i, s in ipairs(ARGV) do
   for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
     row[#row + 1] = redis.call('ZCARD', k .. ':files:' .. state)
   end
-  row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0')
+  row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0') + redis.call('ZCARD', k .. ':done')
   answer[i] = row
 end
 local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')

@@ -8,13 +8,21 @@ const SESSIONS = 200;
 // deletes before it writes anything: a full Redis refuses a write that may take memory, unless one that frees some came before
 const TRIM = `
 local cutoff, max_files, files, sessions, offset = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local trimmed, excess = 0, redis.call('ZCARD', P .. ':files:done') - max_files
+local trimmed = 0
+local excess = redis.call('ZCARD', P .. ':files:done') + redis.call('ZCARD', P .. ':done') - max_files
 for _, id in ipairs(redis.call('ZRANGE', P .. ':files:done', 0, files - 1)) do
   local h = redis.call('HMGET', fkey(id), 'session', 'filename', 'finished_at')
   if not h[1] then redis.call('ZREM', P .. ':files:done', id)
   elseif trimmed < excess or (tonumber(h[3]) or 0) < cutoff then
     drop_record(id, h[1], h[2], 'done')
     redis.call('HINCRBY', skey(h[1]), 'done_trimmed', 1)
+    trimmed = trimmed + 1
+  end
+end
+for _, id in ipairs(redis.call('ZRANGE', P .. ':done', 0, files - 1)) do
+  local record = read_done(id)
+  if not record or trimmed < excess or record[10] < cutoff then
+    drop_done(id)
     trimmed = trimmed + 1
   end
 end
@@ -27,6 +35,7 @@ for _, s in ipairs(keys) do
   for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
     if redis.call('ZCARD', k .. ':files:' .. state) > 0 then empty = false end
   end
+  if redis.call('ZCARD', k .. ':done') > 0 then empty = false end
   local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
   if empty and not (watch[1] == '1' and watch[2] == s) then
     redis.call('DEL', k)

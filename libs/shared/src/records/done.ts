@@ -1,0 +1,91 @@
+import { parseJson, parseSessionKey } from '../domain/index.js';
+import type { FileRecord } from './history.js';
+
+/**
+ * Lua functions for the records of done files, which are many and never change: each is one text, a JSON array of session
+ * key, file name, size, MD5, mtime, attempts, pod, queued at, started at, finished at, the id of the name's record before
+ * it, and the URL where it is not the session's URL and the name. What is the same for all of them is not stored.
+ *
+ * - `finish` makes a live record a done one, `unfinish` the other way round
+ * - `drop_done` removes one, and counts it as trimmed
+ */
+export const DONE = `
+local function dkey(id) return P .. ':done:' .. id end
+-- by hand: cjson rounds large numbers
+local function digits(text) return text and text ~= '' and tostring(text) or 'null' end
+local function finish(id, s, name, from, facts)
+  local times = redis.call('HMGET', fkey(id), 'queued_at', 'started_at')
+  local record = {
+    cjson.encode(s), cjson.encode(name), digits(facts.size), cjson.encode(facts.md5), digits(facts.mtime),
+    digits(facts.attempts), cjson.encode(facts.pod), digits(times[1]), digits(times[2]), now(),
+    digits(redis.call('HGET', P .. ':names', name))
+  }
+  if facts.url ~= '' then record[12] = cjson.encode(facts.url) end
+  drop_record(id, s, name, from)
+  redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
+  redis.call('ZADD', P .. ':done', id, id)
+  redis.call('ZADD', skey(s) .. ':done', id, id)
+  redis.call('HSET', P .. ':names', name, id)
+  say({type = 'file', filename = name, session = s, state = 'done', why = 'verified in the store'})
+end
+local function read_done(id)
+  local text = redis.call('GET', dkey(id))
+  return text and cjson.decode(text)
+end
+local function forget_done(id, s, name)
+  redis.call('ZREM', P .. ':done', id)
+  redis.call('ZREM', skey(s) .. ':done', id)
+  redis.call('DEL', dkey(id))
+  if redis.call('HGET', P .. ':names', name) == id then redis.call('HDEL', P .. ':names', name) end
+end
+local function drop_done(id)
+  local record = read_done(id)
+  if not record then redis.call('ZREM', P .. ':done', id) return end
+  forget_done(id, record[1], record[2])
+  redis.call('HINCRBY', skey(record[1]), 'done_trimmed', 1)
+end
+local function unfinish(id, record)
+  local s, name = record[1], record[2]
+  local function text(value) return type(value) == 'number' and string.format('%.0f', value) or type(value) == 'string' and value or '' end
+  local encoded = string.gsub(name, "[^A-Za-z0-9%-_.!~*'()]", function(c) return string.format('%%%02X', string.byte(c)) end)
+  local url = record[12] or (redis.call('HGET', skey(s), 'url') or '') .. encoded
+  forget_done(id, s, name)
+  if type(record[11]) == 'number' then redis.call('HSET', P .. ':names', name, text(record[11])) end
+  redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
+    'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
+    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', url, 'progress', text(record[3]))
+  redis.call('HSET', P .. ':live', s .. '/' .. name, id)
+  redis.call('ZADD', P .. ':name:' .. name, id, id)
+end
+`;
+
+/** Reads the record of a done file. @param urlOf the URL of a session's blobs, or null; @returns null where it is none */
+export function readDone(id: number, text: string, urlOf: (key: string) => string | null): FileRecord | null {
+  const record = parseJson(text);
+  if (!Array.isArray(record)) return null;
+  const [key, filename, size, md5, mtime, attempts, pod, queuedAt, startedAt, finishedAt, , url] =
+    record as readonly unknown[];
+  const session = typeof key === 'string' ? parseSessionKey(key) : null;
+  if (!session || typeof key !== 'string' || typeof filename !== 'string') return null;
+  const number = (value: unknown) => (typeof value === 'number' ? value : null);
+  const words = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
+  const base = urlOf(key);
+  return {
+    id,
+    filename,
+    session,
+    state: 'done',
+    why: 'verified in the store',
+    size: number(size) ?? 0,
+    progress: number(size) ?? 0,
+    attempts: number(attempts) ?? 0,
+    code: null,
+    blobUrl: words(url) ?? (base === null ? null : base + encodeURIComponent(filename)),
+    md5: words(md5),
+    mtime: number(mtime),
+    queuedAt: number(queuedAt),
+    startedAt: number(startedAt),
+    finishedAt: number(finishedAt),
+    uploader: words(pod),
+  };
+}
