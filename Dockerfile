@@ -1,6 +1,8 @@
 # One image for the api, the scanner, the uploader and the CLI; the command chooses. The plain instructions alone, so
-# that builders without BuildKit make the same image.
-FROM node:22-bookworm-slim AS build
+# that builders without BuildKit make the same image. A build for release names its base
+# by digest as well: docker build --build-arg NODE_IMAGE=node:24-trixie-slim@sha256:... .
+ARG NODE_IMAGE=node:24-trixie-slim
+FROM $NODE_IMAGE AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --ignore-scripts
@@ -11,7 +13,7 @@ RUN npx nest build api && chmod 755 dist/apps/cli/main.js && find dist -name '*.
 
 # Production dependencies. The optional ones are native builds of parts that also exist in JavaScript; of the rest goes
 # what only people and compilers read.
-FROM node:22-bookworm-slim AS dependencies
+FROM $NODE_IMAGE AS dependencies
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --no-audit --no-fund --ignore-scripts \
@@ -22,7 +24,7 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund --ignore-scripts \
       -o -name examples -o -name .github \) -prune -exec rm -rf {} + \
  && find node_modules -type d -empty -delete
 
-FROM node:22-bookworm-slim
+FROM $NODE_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sluice" \

@@ -56,7 +56,7 @@ if ! docker info >/dev/null 2>&1; then
 fi
 
 # the public images where a registry answers, else stand-ins of the same names
-for image in node:22-bookworm-slim redis:7.4-bookworm mcr.microsoft.com/azure-storage/azurite:3.35.0; do
+for image in node:24-trixie-slim valkey/valkey:8.1 mcr.microsoft.com/azure-storage/azurite:3.35.0; do
   docker image inspect "$image" >/dev/null 2>&1 || timeout 60 docker pull -q "$image" >/dev/null 2>&1 || {
     say "ship: no registry gives $image; making stand-ins"
     bash test/ship/base-images.sh >"$work/base.log" 2>&1 || { tail -n 30 "$work/base.log" >&2; exit 1; }

@@ -42,7 +42,23 @@ test('each alert has its part in the runbook, where its link leads', () => {
   assert.ok(alerts.length > 10);
   for (const alert of alerts) {
     assert.match(runbook, new RegExp(`^### ${alert}$`, 'm'));
-    assert.ok(read('alerts.yaml').includes(`runbook: docs/operate.md#${alert.toLowerCase()}\n`), alert);
+    const link = `runbook_url: https://sluice.example/docs/operate.md#${alert.toLowerCase()}\n`;
+    assert.ok(read('alerts.yaml').includes(link), alert);
+  }
+});
+
+test('no alert sums over installations, and none is silent while another one is well', () => {
+  const expressions = read('alerts.yaml')
+    .split(/^ +- alert: /m)
+    .slice(1);
+  for (const rule of expressions) {
+    const [alert = ''] = rule.split('\n', 1);
+    assert.doesNotMatch(rule, /\b(?:sum|max|min|count|group)\s*\(/, `${alert} aggregates by namespace`);
+    assert.doesNotMatch(rule, /\bon \(\)/, `${alert} joins by namespace`);
+    for (const [, by] of rule.matchAll(/\bby \(([^)]*)\)/g)) assert.match(by ?? '', /\bnamespace\b/, alert);
+    // absent() says that no installation is left at all; the rest of its rule looks at each
+    if (rule.includes('absent('))
+      assert.match(rule, /by \(namespace\)[\s\S]*\bor absent\(last_over_time/, alert);
   }
 });
 
@@ -57,11 +73,14 @@ test('the dashboard asks the data source that its reader chooses, and its panels
   }
   const dashboard = JSON.parse(read('dashboard.json')) as {
     panels: Panel[];
-    templating: { list: { name: string; type: string }[] };
+    templating: { list: { name: string; type: string; query: string | { query: string } }[] };
   };
   assert.deepEqual(
     dashboard.templating.list.map(({ name, type }) => [name, type]),
-    [['datasource', 'datasource']],
+    [
+      ['datasource', 'datasource'],
+      ['namespace', 'query'],
+    ],
   );
   const taken = new Map<string, string>();
   for (const panel of dashboard.panels) {
@@ -75,7 +94,10 @@ test('the dashboard asks the data source that its reader chooses, and its panels
     if (panel.type === 'row') continue;
     for (const { datasource, expr } of panel.targets ?? []) {
       assert.equal(datasource.uid, '${datasource}', panel.title);
-      assert.match(expr, /sluice_|process_/);
+      const metrics = expr.match(/\b(?:sluice|process)_[a-z_]+(?:\{[^}]*\})?/g) ?? [];
+      assert.ok(metrics.length > 0, panel.title);
+      for (const metric of metrics)
+        assert.ok(metric.includes('{namespace=~"$namespace"'), `${panel.title}: ${metric}`);
     }
   }
   assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);

@@ -6,7 +6,7 @@ export const ROOT = resolve(__dirname, '../../..');
 /** The image that scripts/ship.sh has built from this tree. */
 export const IMAGE = 'sluice:0.1.0';
 /** The public images beside it, as every file names them. */
-export const REDIS = 'redis:7.4-bookworm';
+export const VALKEY = 'valkey/valkey:8.1';
 /** Also under its whole name in podman. */
 export const AZURITE = 'mcr.microsoft.com/azure-storage/azurite:3.35.0';
 

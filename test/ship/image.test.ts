@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { command, IMAGE, tryCommand } from './command.js';
 
-const BASE = 'node:22-bookworm-slim';
+const BASE = 'node:24-trixie-slim';
 const MOST = 130_000_000;
 
 const inspect = (image: string): any => JSON.parse(command('docker', ['image', 'inspect', image]))[0];

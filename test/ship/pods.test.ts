@@ -1,26 +1,30 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ACCOUNT, until } from '../support/index.js';
-import { AZURITE, IMAGE, REDIS } from './command.js';
+import { AZURITE, IMAGE, VALKEY } from './command.js';
 import { of, render } from './manifests.js';
 import { allMoved, ask, containerAt, dropThirty } from './moved.js';
 import { asPod, Podman } from './podman.js';
 
 const TOKEN = 'a-token-of-this-test';
+const PASSWORD = 'a-password-of-this-test';
 
-// podman has no StatefulSets and Services, so Redis and Azurite run beside the pods, and the settings point at them
+// podman has no StatefulSets and Services, so Valkey and Azurite run beside the pods, and the settings point at them; nor
+// does it put one variable into another
 test('the pods of the local overlay, on one claim, move thirty files', async (t) => {
-  const podman = Podman.start(t, IMAGE, REDIS, AZURITE);
+  const podman = Podman.start(t, IMAGE, VALKEY, AZURITE);
   const documents = render('overlays/local');
   const argsOf = (name: string) =>
-    of(documents, 'StatefulSet', name)[0].spec.template.spec.containers[0].args.map(String);
-  const redis = podman.service('redis', `localhost/${REDIS}`, ...argsOf('sluice-redis'));
+    of(documents, 'StatefulSet', name)[0].spec.template.spec.containers[0].args.map((arg: unknown) =>
+      String(arg).replace('$(REDISCLI_AUTH)', PASSWORD),
+    );
+  const redis = podman.service('redis', VALKEY, ...argsOf('sluice-redis'));
   const azurite = podman.service('azurite', AZURITE, ...argsOf('sluice-azurite'));
 
   const [settings] = of(documents, 'ConfigMap', 'sluice-settings');
-  settings.data.APP_REDIS_URL = `redis://${redis}:6379/0`;
   settings.data.APP_AZURE_ACCOUNT_URL = `http://${azurite}:10000/${ACCOUNT.name}`;
   podman.secret('sluice-api', { token: TOKEN });
+  podman.secret('sluice-redis', { password: PASSWORD });
   podman.secret('sluice-azure', {
     APP_AZURE_ACCOUNT_NAME: ACCOUNT.name,
     APP_AZURE_ACCOUNT_KEY: ACCOUNT.key,
@@ -28,6 +32,10 @@ test('the pods of the local overlay, on one claim, move thirty files', async (t)
   const pods = of(documents, 'Deployment').flatMap(({ metadata, spec }) =>
     Array.from({ length: spec.replicas }, (_, i) => asPod(`${metadata.name}-${i}`, spec.template)),
   );
+  for (const { spec } of pods)
+    for (const variable of spec.containers[0].env)
+      if (variable.name === 'APP_REDIS_URL')
+        variable.value = variable.value.replace('$(REDIS_PASSWORD)', PASSWORD).replace('sluice-redis', redis);
   assert.equal(pods.filter((pod) => pod.metadata.name.startsWith('sluice-uploader')).length, 2);
   podman.play([settings, ...of(documents, 'PersistentVolumeClaim'), ...pods]);
 

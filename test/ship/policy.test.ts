@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { parseConfig, parseQuantity, unknownVariables, type Role } from '@app/shared/config';
 import { ROOT } from './command.js';
@@ -13,19 +14,33 @@ const COMPONENTS = [
   'components/api-without-volume',
   'components/workload-identity',
   'components/egress-proxy',
+  'components/staging-disk',
+  'components/azure-files-identity',
   'components/keda',
+  'components/keda-managed-redis',
   'observability',
 ];
 const overlays = readdirSync(join(ROOT, 'k8s/overlays'));
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const GIB = 1024 ** 3;
 
-/** What goes with an overlay: Azurite has no identities. */
+/** What goes with an overlay: Azurite has no identities, and SMB alone has a key to do without. */
 const fitting = (overlay: string) =>
-  COMPONENTS.filter((name) => overlay !== 'local' || name !== 'components/workload-identity');
+  COMPONENTS.filter(
+    (name) =>
+      (overlay !== 'local' || name !== 'components/workload-identity') &&
+      (overlay === 'azure-files' || name !== 'components/azure-files-identity'),
+  );
+/** `keda-managed-redis` has these two in it. */
+const apart = (name: string) => !['components/managed-redis', 'components/keda'].includes(name);
 /** Every overlay bare, with each component, and with all of them. */
 const variants = overlays.flatMap((overlay) =>
-  [[], ...fitting(overlay).map((component) => [component]), fitting(overlay)].map((components) => ({
+  [
+    [],
+    ...fitting(overlay).map((component) => [component]),
+    fitting(overlay).filter((name) => !name.endsWith('managed-redis')),
+    fitting(overlay).filter(apart),
+  ].map((components) => ({
     name: [overlay, ...components].join(' + '),
     overlay,
     components,
@@ -47,7 +62,8 @@ function environmentOf(manifests: any[], role: Role): Record<string, string> {
   assert.equal(container.envFrom[0].configMapRef.name, settings.metadata.name);
   const own = (container.env ?? []).map(({ name, value }: any) => [
     name,
-    value ?? (name === 'APP_REDIS_URL' ? 'rediss://:secret@redis.example:6380/0' : 'secret'),
+    value?.replace('$(REDIS_PASSWORD)', 'secret') ??
+      (name === 'APP_REDIS_URL' ? 'rediss://:secret@redis.example:6380/0' : 'secret'),
   ]);
   const secret = container.envFrom.some((source: any) => source.secretRef)
     ? { APP_AZURE_ACCOUNT_NAME: 'account', APP_AZURE_ACCOUNT_KEY: 'a2V5' }
@@ -65,16 +81,18 @@ for (const { name, overlay, components } of variants) {
     checkDoors(manifests);
     // the claim's name is one for all, and no secret stands in clear
     assert.equal(of(manifests, 'Secret').length, 0, 'Secrets are made by hand, never kept in files');
-    assert.doesNotMatch(JSON.stringify(manifests), /AccountKey=|Eby8vdM|:\/\/[^/"]*:[^/"@]+@/);
-    assert.equal(only(manifests, 'Deployment', 'sluice-scanner').spec.replicas, 1);
-    assert.equal(only(manifests, 'Deployment', 'sluice-scanner').spec.strategy.type, 'Recreate');
-    for (const role of ['api', 'uploader']) only(manifests, 'PodDisruptionBudget', `sluice-${role}`);
-    const managed = components.includes('components/managed-redis');
+    const known = JSON.stringify(manifests).replaceAll(':$(REDIS_PASSWORD)@', '');
+    assert.doesNotMatch(known, /AccountKey=|Eby8vdM|:\/\/[^/"]*:[^/"@]+@/);
+    checkScanners(manifests);
+    for (const role of ['api', 'scanner', 'uploader'])
+      only(manifests, 'PodDisruptionBudget', `sluice-${role}`);
+    const managed = components.some((component) => component.endsWith('managed-redis'));
     assert.equal(of(manifests, 'StatefulSet', 'sluice-redis').length, managed ? 0 : 1);
     if (!managed) checkRedis(manifests);
+    else assert.doesNotMatch(known, /sluice-redis[.:]/, 'no address names the Redis that is left out');
     if (components.includes('components/api-without-volume'))
       assert.doesNotMatch(JSON.stringify(only(manifests, 'Deployment', 'sluice-api')), /sluice-nfs/);
-    if (components.includes('components/keda')) checkScaling(manifests);
+    if (components.some((component) => component.includes('keda'))) checkScaling(manifests, managed);
   });
 }
 
@@ -84,7 +102,11 @@ function checkPods(manifests: any[]): void {
     const what = `${kind} ${metadata.name}`;
     assert.equal(metadata.namespace, 'sluice', what);
     assert.equal(pod.securityContext.runAsNonRoot, true, what);
-    assert.ok(pod.securityContext.runAsUser > 0 && pod.securityContext.fsGroup > 0, what);
+    assert.ok(pod.securityContext.runAsUser > 0, what);
+    assert.deepEqual(pod.nodeSelector, { 'kubernetes.io/os': 'linux' }, what);
+    // a chown of the shared volume fails under root squash, and with it the mount; a disk of one pod needs it
+    const ownDisk = kind === 'StatefulSet' || pod.volumes.some((volume: any) => volume.ephemeral);
+    assert.equal(pod.securityContext.fsGroup !== undefined, ownDisk, `${what}: fsGroup`);
     assert.equal(pod.securityContext.seccompProfile.type, 'RuntimeDefault', what);
     assert.equal(pod.automountServiceAccountToken, false, what);
     for (const container of pod.containers) {
@@ -118,11 +140,13 @@ function checkSettings(manifests: any[]): void {
       `${role}: the drain time is above the shutdown grace`,
     );
     if (role !== 'uploader') continue;
-    const { sizeLimit } = pod.volumes.find((volume: any) => volume.emptyDir).emptyDir;
+    const { emptyDir, ephemeral } = pod.volumes.find(({ name }: any) => name === 'staging');
+    const size = emptyDir?.sizeLimit ?? ephemeral.volumeClaimTemplate.spec.resources.requests.storage;
     const { limits } = pod.containers[0].resources;
     const staging = config.staging.limitBytes ?? Infinity;
-    assert.ok((parseQuantity(sizeLimit) ?? 0) > staging, 'sizeLimit is above APP_STAGING_LIMIT');
-    assert.ok((parseQuantity(limits['ephemeral-storage']) ?? 0) >= (parseQuantity(sizeLimit) ?? Infinity));
+    assert.ok((parseQuantity(size) ?? 0) > staging, 'the staging disk is above APP_STAGING_LIMIT');
+    if (emptyDir)
+      assert.ok((parseQuantity(limits['ephemeral-storage']) ?? 0) >= (parseQuantity(size) ?? Infinity));
     assert.ok(pod.topologySpreadConstraints.length > 0);
   }
 }
@@ -165,12 +189,36 @@ function checkRedis(manifests: any[]): void {
   const args = redis.spec.template.spec.containers[0].args.join(' ');
   assert.match(args, /--appendonly yes/);
   assert.match(args, /--maxmemory-policy noeviction/);
-  const host = new URL(environmentOf(manifests, 'scanner').APP_REDIS_URL ?? '').hostname;
   const service = only(manifests, 'Service', 'sluice-redis');
-  assert.equal(host, `${service.metadata.name}.${service.metadata.namespace}.svc.cluster.local`);
+  const secret = { secretKeyRef: { name: 'sluice-redis', key: 'password' } };
+  const [container] = redis.spec.template.spec.containers;
+  assert.match(container.image, /^valkey\/valkey:8\./);
+  const asked = container.env.find(({ valueFrom }: any) => isDeepStrictEqual(valueFrom, secret));
+  assert.ok(args.includes(`--requirepass $(${asked?.name})`), 'its password comes from a Secret');
+  assert.doesNotMatch(args, /protected-mode/);
+  for (const role of ['api', 'scanner', 'uploader']) {
+    const [{ env }] = only(manifests, 'Deployment', `sluice-${role}`).spec.template.spec.containers;
+    const names = env.map(({ name }: any) => name);
+    assert.ok(
+      names.indexOf('REDIS_PASSWORD') < names.indexOf('APP_REDIS_URL'),
+      'it is known before it is used',
+    );
+    assert.deepEqual(env.find(({ name }: any) => name === 'REDIS_PASSWORD').valueFrom, secret);
+    const { value } = env.find(({ name }: any) => name === 'APP_REDIS_URL');
+    assert.equal(value, `redis://:$(REDIS_PASSWORD)@${service.metadata.name}:6379/0`);
+  }
 }
 
-function checkScaling(manifests: any[]): void {
+/** Two, apart from each other; a new one stands by before an old one goes. */
+function checkScanners(manifests: any[]): void {
+  const { spec } = only(manifests, 'Deployment', 'sluice-scanner');
+  assert.equal(spec.replicas, 2);
+  assert.deepEqual(spec.strategy, { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+  const [spread] = spec.template.spec.topologySpreadConstraints;
+  assert.deepEqual(spread.labelSelector.matchLabels, { 'app.kubernetes.io/name': 'sluice-scanner' });
+}
+
+function checkScaling(manifests: any[], managed: boolean): void {
   const { spec } = only(manifests, 'ScaledObject', 'sluice-uploader');
   const keys = spec.triggers.map((trigger: any) => trigger.metadata.listName);
   assert.deepEqual(
@@ -178,6 +226,16 @@ function checkScaling(manifests: any[]): void {
     ['wait', 'delayed', 'active'].map((state) => `{sluice}:upload:${state}`),
   );
   assert.equal(spec.minReplicaCount, 0);
+  assert.ok(spec.fallback.replicas > 0, 'where Redis cannot be asked, files still move');
+  const { spec: credentials } = only(manifests, 'TriggerAuthentication', 'sluice-redis');
+  const parameters = credentials.secretTargetRef.map(({ parameter }: any) => parameter);
+  assert.deepEqual(parameters, managed ? ['password', 'address'] : ['password']);
+  for (const { metadata, authenticationRef } of spec.triggers) {
+    assert.deepEqual(authenticationRef, { name: 'sluice-redis' });
+    assert.equal(metadata.enableTLS, managed ? 'true' : undefined);
+    assert.equal(metadata.address, managed ? undefined : 'sluice-redis.sluice.svc:6379');
+  }
+  assert.equal(of(manifests, 'NetworkPolicy', 'sluice-redis-from-keda').length, managed ? 0 : 1);
   assert.equal(only(manifests, 'Deployment', 'sluice-uploader').spec.replicas, undefined);
 }
 
