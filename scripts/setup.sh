@@ -85,6 +85,7 @@ if [ "${1:-}" = faults ]; then
   # the module of Python for volumes that fold names
   /usr/bin/python3 -c 'import fusepy' 2>/dev/null || missing+=(python3-fusepy)
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+  bash scripts/redis-servers.sh >&2
 fi
 
 # The stamp is as old as the start of the build, so what changes meanwhile is compiled next time. Folders count too:

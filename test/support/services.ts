@@ -13,10 +13,14 @@ export class TestRedis {
     readonly port: number,
     private readonly folder: string,
     private readonly appendonly: boolean,
+    private readonly path: string,
   ) {}
 
-  static async start(appendonly = false): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort(), mkdtempSync(join(tmpdir(), 'sluice-redis-')), appendonly);
+  /** @param folder where another `redis-server` than this system's is; see scripts/redis-servers.sh */
+  static async start(appendonly = false, folder?: string): Promise<TestRedis> {
+    const path = [folder, process.env.PATH].filter(Boolean).join(':');
+    const data = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
+    const redis = new TestRedis(await freePort(), data, appendonly, path);
     await redis.start();
     return redis;
   }
@@ -40,7 +44,7 @@ export class TestRedis {
       'noeviction',
     ];
     args.push('--appendonly', this.appendonly ? 'yes' : 'no', ...more);
-    this.child = new Child('redis-server', args, { PATH: process.env.PATH ?? '' });
+    this.child = new Child('redis-server', args, { PATH: this.path });
     await until('Redis answers', () => this.use((client) => client.ping()));
   }
 

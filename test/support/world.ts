@@ -74,6 +74,8 @@ export interface WorldOptions {
   /** Put a {@link TcpProxy} before Redis. */
   readonly redisProxy?: boolean;
   readonly appendonly?: boolean;
+  /** The folder of another `redis-server` than this system's. */
+  readonly redisServer?: string;
   /** Apps to start; default all. */
   readonly start?: readonly AppRole[];
   /** An existing folder to hold the shared volume. */
@@ -110,7 +112,7 @@ export class World {
     t.after(() => world.end());
     if (options.uid !== undefined) chownSync(world.folder, options.uid, options.uid);
     [world.redis, world.azurite] = await Promise.all([
-      TestRedis.start(options.appendonly),
+      TestRedis.start(options.appendonly, options.redisServer),
       TestAzurite.start(),
     ]);
     await world.azurite.client.getContainerClient(world.container).createIfNotExists();
