@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume, VolumeClock } from '@app/shared/files';
+import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
 import { History, Moves, Sessions } from '@app/shared/records';
 import { jobStates } from '@app/shared/queue';
@@ -34,6 +35,8 @@ import { VolumeWatch } from './volume-watch.js';
 const VOLUME_THREADS = 2;
 /** Sockets beside those for blocks: probes, lists and commits. */
 const SPARE_SOCKETS = 16;
+/** A connection on which nothing moved for so long is dead; milliseconds. Slow links keep moving, however large the block. */
+const IDLE_LIMIT_MS = 30_000;
 
 /**
  * Composes an uploader and starts it: probes at once, files once Redis, the store and the volume are proved.
@@ -161,10 +164,11 @@ export async function startUploader(
   const heartbeat = setInterval(beat, HEARTBEAT_MS);
 
   const begin = async (): Promise<void> => {
-    const opening = openBlobStore(
-      config,
-      config.azure.maxConcurrency * config.upload.concurrency + SPARE_SOCKETS,
-    ).catch((error: unknown) => {
+    const waysOut = new WaysOut(config.proxies, {
+      sockets: config.azure.maxConcurrency * config.upload.concurrency + SPARE_SOCKETS,
+      idleMs: IDLE_LIMIT_MS,
+    });
+    const opening = openBlobStore(config, waysOut).catch((error: unknown) => {
       throw error instanceof NoAccess ? new StartupError(error.message) : error;
     });
     const proving = watch.prove(() => stopping);
@@ -178,7 +182,12 @@ export async function startUploader(
     checking.catch(() => undefined);
     const { store, way } = await opening;
     log.info(
-      { way, account: config.azure.accountUrl, container: config.azure.container },
+      {
+        way,
+        account: config.azure.accountUrl,
+        container: config.azure.container,
+        routes: waysOut.routes(),
+      },
       'the store lets us in',
     );
     gate = new StoreGate(store, log, pauseOrResume);

@@ -12,8 +12,8 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Makes a certificate in `folder` with openssl, valid for two days. */
-export function makeCertificate(folder: string, name: string): Certificate {
+/** Makes a certificate in `folder` with openssl for 127.0.0.1 and `hosts`, valid for two days. */
+export function makeCertificate(folder: string, name: string, hosts: readonly string[] = []): Certificate {
   const [path, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
   const args = [
     'req',
@@ -26,13 +26,16 @@ export function makeCertificate(folder: string, name: string): Certificate {
     '-days',
     '2',
   ];
-  args.push('-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', path);
+  const names = ['IP:127.0.0.1', ...hosts.map((host) => `DNS:${host}`)].join(',');
+  args.push('-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`, '-keyout', key, '-out', path);
   execFileSync('openssl', args, { stdio: 'pipe' });
   return { path, cert: readFileSync(path, 'utf8'), key: readFileSync(key, 'utf8') };
 }
 
 /** Speaks TLS before a server that does not, with a certificate that can be exchanged. */
 export class TlsProxy {
+  /** The ports from which connections came. */
+  readonly from: number[] = [];
   private readonly sockets = new Set<TLSSocket>();
 
   private constructor(private readonly server: Server) {}
@@ -42,6 +45,7 @@ export class TlsProxy {
     const proxy = new TlsProxy(server);
     server.on('secureConnection', (socket) => {
       proxy.sockets.add(socket);
+      proxy.from.push(socket.remotePort ?? 0);
       const onward = connect(target, '127.0.0.1');
       for (const [one, other] of [
         [socket, onward],

@@ -25,7 +25,8 @@ function faultsOf(role: Role, env: Record<string, string>): readonly string[] {
     parseConfig(role, env);
   } catch (error) {
     assert.ok(error instanceof ConfigError);
-    for (const fault of error.faults) assert.ok(!fault.includes('\n') && fault.startsWith('APP_'), fault);
+    for (const fault of error.faults)
+      assert.ok(!fault.includes('\n') && /^(APP_|HTTPS?_PROXY|NO_PROXY)/.test(fault), fault);
     return error.faults;
   }
   return [];
@@ -65,6 +66,7 @@ test('the defaults are those of the contract', () => {
     redis: { url: 'redis://127.0.0.1:6379/0', prefix: '{sluice}' },
     api: { token: null, open: false },
     http: { port: 8000, bind: '0.0.0.0' },
+    proxies: { https: null, http: null, except: [] },
     log: { level: 'info', format: 'json' },
   });
 });
@@ -79,7 +81,7 @@ test('the contract has these variables, and no other', () => {
      APP_IGNORE_PATTERNS APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
      APP_RECOVERY_INTERVAL_S APP_NFS_HANG_LIMIT_S APP_SHUTDOWN_GRACE_S APP_HISTORY_DAYS APP_HISTORY_MAX_FILES
      APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_PREFIX APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
-     APP_LOG_FORMAT`
+     APP_LOG_FORMAT HTTPS_PROXY HTTP_PROXY NO_PROXY`
       .split(/\s+/)
       .sort(),
   );
@@ -202,15 +204,21 @@ test('every secret of a configuration is known to the log', () => {
     APP_AZURE_CONNECTION_STRING: connection(),
     APP_API_TOKEN: 'the-token',
     APP_REDIS_URL: 'rediss://user:p%40ss@host:6380/2',
+    HTTPS_PROXY: 'http://me:pr%23xy@proxy:3128',
+    http_proxy: 'other:plain-proxy@proxy:3128',
   });
   const secrets = secretsOf(config);
-  for (const secret of [KEY, 'the-token', 'p%40ss', 'p@ss']) assert.ok(secrets.includes(secret), secret);
+  const sent = Buffer.from('me:pr#xy').toString('base64');
+  for (const secret of [KEY, 'the-token', 'p%40ss', 'p@ss', 'pr%23xy', 'pr#xy', sent, 'plain-proxy'])
+    assert.ok(secrets.includes(secret), secret);
   assert.deepEqual(secretsOf(parseConfig('scanner', {})), []);
   for (const name of [
     'APP_AZURE_CONNECTION_STRING',
     'APP_AZURE_ACCOUNT_KEY',
     'APP_API_TOKEN',
     'APP_REDIS_URL',
+    'HTTPS_PROXY',
+    'HTTP_PROXY',
   ] as const)
     assert.equal((SCHEMA[name] as Variable).secret, true, name);
 });

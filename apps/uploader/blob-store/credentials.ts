@@ -2,7 +2,8 @@ import { StorageSharedKeyCredential, type newPipeline } from '@azure/storage-blo
 import { messageOf, StoreError } from '@app/shared/domain';
 import type { Config } from '@app/shared/config';
 import { BlobStore } from './blob-store.js';
-import { openContainer, type BodyDigests } from './pipeline.js';
+import type { WaysOut } from '@app/shared/network';
+import { openContainer, wayOut, type BodyDigests } from './pipeline.js';
 
 /** What each way to sign in may take, write probe included; milliseconds. */
 const TRY_MS = 10_000;
@@ -29,16 +30,16 @@ export class NoAccess extends Error {
  */
 export async function openBlobStore(
   config: Config,
-  sockets: number,
+  waysOut: WaysOut,
 ): Promise<{ store: BlobStore; way: string }> {
-  const ways = waysOf(config);
+  const ways = waysOf(config, waysOut);
   // the last round must end in time, however silent the store is
   const lastRound = Date.now() + REACH_MS - ways.length * TRY_MS;
   for (;;) {
     const failures: string[] = [];
     let reachable = false;
     for (const way of ways) {
-      const failure = await tryWay(config, way, sockets);
+      const failure = await tryWay(config, way, waysOut);
       if (typeof failure !== 'string' && 'store' in failure) return { store: failure.store, way: way.name };
       const { error } = failure;
       failures.push(`${way.name} (${way.variables}): ${messageOf(error)}`);
@@ -64,13 +65,13 @@ export async function openBlobStore(
 async function tryWay(
   config: Config,
   way: Way,
-  sockets: number,
+  waysOut: WaysOut,
 ): Promise<{ store: BlobStore } | { error: unknown }> {
   const digests: BodyDigests = new WeakMap();
   const limit = AbortSignal.timeout(TRY_MS);
   try {
     const store = new BlobStore(
-      openContainer(config.azure.accountUrl, config.azure.container, await way.open(), digests, sockets),
+      openContainer(config.azure.accountUrl, config.azure.container, await way.open(), digests, waysOut),
       digests,
     );
     const proved = (async () => {
@@ -100,7 +101,7 @@ function isAway(error: unknown): boolean {
 }
 
 /** The ways to sign in that the settings allow, in their order. */
-function waysOf(config: Config): Way[] {
+function waysOf(config: Config, waysOut: WaysOut): Way[] {
   const { credential, connectionString, accountName, accountKey } = config.azure;
   const allowed = (name: Way['name']) => credential === 'auto' || credential === name;
   const ways: Way[] = [];
@@ -109,8 +110,7 @@ function waysOf(config: Config): Way[] {
     ways.push({
       name: 'identity',
       variables: 'APP_AZURE_CREDENTIAL, AZURE_CLIENT_ID and the like',
-      // eslint-disable-next-line no-restricted-syntax -- loaded only where it is used: it takes some 20 MiB of memory
-      open: async () => new (await import('@azure/identity')).DefaultAzureCredential(),
+      open: () => openIdentity(waysOut),
     });
   if (allowed('connection-string') && connectionString !== null)
     ways.push({
@@ -125,6 +125,15 @@ function waysOf(config: Config): Way[] {
       open: () => new StorageSharedKeyCredential(accountName, accountKey),
     });
   return ways;
+}
+
+/** Token requests go out like those to the store. */
+async function openIdentity(waysOut: WaysOut): Promise<Credential> {
+  // eslint-disable-next-line no-restricted-syntax -- loaded only where it is used: it takes some 20 MiB of memory
+  const { DefaultAzureCredential } = await import('@azure/identity');
+  return new DefaultAzureCredential({
+    additionalPolicies: [{ policy: wayOut(waysOut), position: 'perRetry' }],
+  });
 }
 
 /** Azurite's account, which every copy of it has: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */

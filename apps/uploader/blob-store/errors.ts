@@ -87,8 +87,18 @@ export function isBlobService({ headers }: Pick<PipelineResponse, 'headers'>): b
 
 /** The error of an answer that no Blob service gives, whatever its status. */
 export function notABlobService(status: number, doing: string): StoreError {
+  if (status === PROXY_ASKS) return proxyAsks(doing);
   const message = `${status} from ${doing}, in an answer that no Blob service gives; look for a proxy, a firewall or another server on the way`;
   return new StoreError(NOT_A_BLOB_SERVICE, 'probe', message, status);
+}
+
+/** The status of a proxy that wants to know who asks. */
+export const PROXY_ASKS = 407;
+
+/** The error of a proxy that lets nobody through without a user and a password, or refuses the given ones. */
+export function proxyAsks(doing: string): StoreError {
+  const message = `407 from ${doing}: the proxy asks for a user and a password, or refuses those that it was given; set HTTPS_PROXY=http://user:password@host:port`;
+  return new StoreError('ProxyAuthenticationRequired', 'probe', message, PROXY_ASKS);
 }
 
 /** The service's error code, wherever this answer carries it (a HEAD has it in a header alone). */

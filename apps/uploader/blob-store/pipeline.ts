@@ -1,13 +1,7 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { ContainerClient, newPipeline, type Pipeline } from '@azure/storage-blob';
 import type { Pipeline as CorePipeline, PipelinePolicy } from '@azure/core-rest-pipeline';
-import { isBlobService, notABlobService } from './errors.js';
-
-/** A connection on which nothing moved for so long is dead; milliseconds. Slow links keep moving, however large the block. */
-const IDLE_LIMIT_MS = 30_000;
+import type { WaysOut } from '@app/shared/network';
+import { isBlobService, notABlobService, PROXY_ASKS, proxyAsks } from './errors.js';
 
 /** MD5s of request bodies that the service must check: whoever hands a body to Put Blob notes its digest here first. */
 export type BodyDigests = WeakMap<Uint8Array, Uint8Array>;
@@ -15,8 +9,8 @@ export type BodyDigests = WeakMap<Uint8Array, Uint8Array>;
 type Credential = Parameters<typeof newPipeline>[0];
 
 /**
- * A client of one container, with three policies of ours in its pipeline, all before signing: a keep-alive agent whose
- * sockets are ended when idle, the transactional `Content-MD5` of Put Blob, and a look whether it was the service that
+ * A client of one container, with three policies of ours in its pipeline, all before signing: the way out (an agent of
+ * ours that keeps connections alive, through a proxy or directly), the transactional `Content-MD5` of Put Blob, and a look whether it was the service that
  * answered. (`upload()` has no option for that
  * header, and `x-ms-blob-content-md5` would be stored unchecked: `@azure/storage-blob` 12.32.)
  */
@@ -25,7 +19,7 @@ export function openContainer(
   container: string,
   credential: Credential,
   digests: BodyDigests,
-  sockets: number,
+  waysOut: WaysOut,
 ): ContainerClient {
   const pipeline = newPipeline(credential, {
     // one quick repetition for a connection that the service had closed; longer waits are ours, see store-gate.ts
@@ -34,17 +28,23 @@ export function openContainer(
   });
   const client = new ContainerClient(`${accountUrl}/${container}`, pipeline);
   const core = corePipeline(pipeline);
-  const agent = idleLimited(accountUrl.startsWith('https:'), sockets);
-  core.addPolicy({
-    name: 'sluiceAgent',
-    sendRequest: (request, next) => {
-      request.agent = agent;
-      return next(request);
-    },
-  });
+  core.addPolicy(wayOut(waysOut));
   core.addPolicy(transactionalMd5(digests));
   core.addPolicy(ownAnswers);
   return client;
+}
+
+/** Sends each request by its way out, whatever agent the SDK chose. */
+export function wayOut(waysOut: WaysOut): PipelinePolicy {
+  return {
+    name: 'sluiceWayOut',
+    sendRequest: async (request, next) => {
+      request.agent = waysOut.agent(new URL(request.url));
+      const response = await next(request);
+      if (response.status === PROXY_ASKS) throw proxyAsks(`a request to ${new URL(request.url).host}`);
+      return response;
+    },
+  };
 }
 
 /** Takes no page of a proxy for the service's success. */
@@ -77,18 +77,4 @@ function corePipeline(pipeline: Pipeline): CorePipeline {
       'this version of @azure/storage-blob has no core pipeline; Put Blob could not be checked',
     );
   return core;
-}
-
-function idleLimited(secure: boolean, sockets: number): HttpAgent {
-  const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, timeout: IDLE_LIMIT_MS };
-  const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
-  const connect: (...args: never[]) => Duplex | null | undefined = agent.createConnection.bind(agent);
-  agent.createConnection = (...args: never[]) => {
-    const socket = connect(...args) as Socket | undefined;
-    socket?.on('timeout', () =>
-      socket.destroy(Object.assign(new Error('nothing moved on the connection'), { code: 'ETIMEDOUT' })),
-    );
-    return socket;
-  };
-  return agent;
 }

@@ -30,7 +30,8 @@ export function parseConfig(role: Role, env: Readonly<Record<string, string | un
   };
   for (const [name, variable] of Object.entries(SCHEMA) as [VariableName, Variable][]) {
     // an empty variable is how manifests say "not set"
-    const given = env[name] === '' ? undefined : env[name];
+    const written = (variable.lowerCaseToo && env[name.toLowerCase()]) || env[name];
+    const given = written === '' ? undefined : written;
     const text = given ?? variable.default;
     values[name] = null;
     if (text === null) {
@@ -112,6 +113,7 @@ function build(role: Role, v: Values) {
     redis: { url: must(v.APP_REDIS_URL), prefix: must(v.APP_REDIS_PREFIX) },
     api: { token: v.APP_API_TOKEN, open: v.APP_API_AUTH === 'none' },
     http: { port: must(v.APP_PORT), bind: v.APP_BIND ?? (role === 'api' && !open ? '127.0.0.1' : '0.0.0.0') },
+    proxies: { https: v.HTTPS_PROXY, http: v.HTTP_PROXY, except: must(v.NO_PROXY) },
     log: { level: must(v.APP_LOG_LEVEL), format: must(v.APP_LOG_FORMAT) },
   };
 }
@@ -128,8 +130,18 @@ export function secretsOf(config: Config): string[] {
     decoded(password),
     sas?.[1],
     sas?.[2],
+    ...[config.proxies.https, config.proxies.http].flatMap(proxySecrets),
   ];
   return secrets.filter((secret): secret is string => typeof secret === 'string' && secret.length > 0);
+}
+
+/** A proxy's password, as it stands in its URL, as it is, and as it is sent. */
+function proxySecrets(proxy: string | null): string[] {
+  if (proxy === null) return [];
+  const { username, password } = new URL(proxy);
+  if (password === '') return [];
+  const sent = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
+  return [password, decoded(password), sent];
 }
 
 function decoded(text: string): string {

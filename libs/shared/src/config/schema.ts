@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { splitPatterns } from './patterns.js';
+import { parseNoProxy, type NoProxyEntry } from './proxies.js';
 import { parseQuantity } from './quantity.js';
 
 /** The processes that read settings. */
@@ -21,6 +22,8 @@ export interface Variable<T = unknown> {
   /** What the default is called where no text can say it. */
   readonly defaultNote?: string;
   readonly secret?: true;
+  /** Also read in lower case, which wins, as with other programs. */
+  readonly lowerCaseToo?: true;
   /** Who must have it. */
   readonly requiredBy?: readonly Role[];
   readonly meaning: string;
@@ -119,6 +122,17 @@ const patterns: Kind<string[]> = {
   type: 'comma-separated globs',
   parse: splitPatterns,
 };
+const proxy: Kind<string> = {
+  type: 'URL',
+  parse: (value) => {
+    const whole = value.includes('://') ? value : `http://${value}`;
+    const parsed = URL.canParse(whole) ? new URL(whole) : null;
+    if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || parsed.hostname === '')
+      throw new Error('must be a proxy such as http://user:password@proxy.example:3128');
+    return whole;
+  },
+};
+const noProxy: Kind<NoProxyEntry[]> = { type: 'comma-separated hosts', parse: parseNoProxy };
 
 const define = <T>(variable: Variable<T>): Variable<T> => variable;
 const MIB = 1024 * 1024;
@@ -322,6 +336,30 @@ export const SCHEMA = {
     kind: choice('json', 'pretty'),
     default: 'json',
     meaning: '`pretty` is for people.',
+  }),
+  HTTPS_PROXY: define({
+    kind: proxy,
+    default: null,
+    defaultNote: 'none',
+    secret: true,
+    lowerCaseToo: true,
+    meaning:
+      'Proxy of `https://` URLs: the store, sign-in, webhooks. `http://[user:password@]host:port`, or `https://` where the proxy itself speaks TLS.',
+  }),
+  HTTP_PROXY: define({
+    kind: proxy,
+    default: null,
+    defaultNote: 'none',
+    secret: true,
+    lowerCaseToo: true,
+    meaning: 'Proxy of `http://` URLs.',
+  }),
+  NO_PROXY: define({
+    kind: noProxy,
+    default: '',
+    lowerCaseToo: true,
+    meaning:
+      'What is reached without a proxy: hosts (their sub-domains too), `.suffix`, addresses, CIDR ranges, each also with `:port`; `*` is all. 169.254.0.0/16 always is.',
   }),
 };
 

@@ -1,0 +1,1 @@
+export * from './ways-out.js';
