@@ -3,7 +3,7 @@ import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import type { SessionRef } from '@app/shared/domain';
 import { openUploadQueue, uploadJob } from '@app/shared/queue';
-import { Incoming, Moves } from '@app/shared/records';
+import { Incoming, Moves, Sessions } from '@app/shared/records';
 import { apiAlone, type ApiAlone } from './api-alone.js';
 
 const PREFIX = '{sluice}';
@@ -126,4 +126,146 @@ test('the drop folder in pages: each waiting file once, by name, before those th
     cursor = body.next_cursor;
   }
   assert.deepEqual(found, [...waiting.toSorted(), 'enqueued.bin']);
+});
+
+/** What all pages of a list hold, from a cursor on. */
+async function walk(
+  ask: ApiAlone['ask'],
+  path: string,
+  member: string,
+  cursor: string | null,
+): Promise<string[]> {
+  const found: string[] = [];
+  while (cursor !== null) {
+    const { status, body, text }: any = await ask(`${path}&cursor=${cursor}`);
+    assert.equal(status, 200, text);
+    found.push(...body.items.map((item: Record<string, string>) => item[member]));
+    cursor = body.next_cursor;
+  }
+  return found;
+}
+
+test('sessions in pages: each once, though that of the cursor is trimmed, and many began at one moment', async (t) => {
+  const { ask, client } = await apiWithClient(t);
+  const sessions = new Sessions(client, PREFIX);
+  const names = Array.from({ length: 30 }, (_, i) => `s-${String(i).padStart(2, '0')}`);
+  for (const text of names)
+    await sessions.start({ datePrefix: '20260131', encodedSession: text, name: text });
+  await client.zadd(
+    `${PREFIX}:sessions`,
+    ...names.flatMap((text, i) => [Math.floor(i / 12), `20260131/${text}`]),
+  );
+  assert.deepEqual(await walk(ask, '/v1/sessions?limit=5', 'session_name', ''), names.toReversed());
+
+  const first = (await ask('/v1/sessions?limit=5')).body;
+  for (const { session_name } of first.items) {
+    await client.del(`${PREFIX}:session:20260131/${session_name}`);
+    await client.zrem(`${PREFIX}:sessions`, `20260131/${session_name}`);
+  }
+  // one of them begins anew meanwhile: it is the newest now, and was shown
+  await sessions.start({ datePrefix: '20260131', encodedSession: names[29]!, name: names[29]! });
+  assert.deepEqual(
+    await walk(ask, '/v1/sessions?limit=5', 'session_name', first.next_cursor),
+    names.slice(0, 25).toReversed(),
+  );
+});
+
+test('records that are trimmed while a list is walked end it nowhere', async (t) => {
+  const { ask, client } = await apiWithClient(t);
+  const files = Array.from({ length: 9 }, (_, i) => name('queued', i));
+  await new Moves(client, PREFIX).queued(
+    files.map((filename) => ({ session: NEW, filename, size: 1 })),
+    '',
+  );
+  const { body } = await ask('/v1/files?limit=3');
+  // their ids were read already when the records went
+  for (const id of [5, 6, 4, 3]) await client.del(`${PREFIX}:file:${id}`);
+  assert.deepEqual(await walk(ask, '/v1/files?limit=3', 'filename', body.next_cursor), [files[1], files[0]]);
+});
+
+test('a file that is enqueued while a list is walked comes once: as it was shown, or as it is now', async (t) => {
+  const { ask, client } = await apiWithClient(t);
+  const incoming = new Incoming(client, PREFIX);
+  const moves = new Moves(client, PREFIX);
+  const entry = { state: 'settling' as const, why: 'settling: x', since: 0, size: 1 };
+  const view = { seen: 8, settling: 8, held: 0, ignored: 0, oldest_age_s: 0, unexamined: 0 };
+  const files = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+  const enqueue = (...filenames: string[]) =>
+    moves.queued(
+      filenames.map((filename) => ({ session: NEW, filename, size: 1 })),
+      '',
+    );
+  await enqueue('long ago');
+  await incoming.publish(view, new Map(files.map((filename) => [filename, entry])), true);
+  // enqueued, and not yet out of the view that its scan will publish
+  await enqueue('a');
+  const first = (await ask('/v1/files?limit=2')).body;
+  assert.deepEqual(
+    first.items.map(({ filename }: { filename: string }) => filename),
+    ['a', 'b'],
+  );
+  await enqueue('b', 'd');
+  await incoming.publish(view, new Map(['a', 'b', 'd'].map((filename) => [filename, null])), false);
+  const second = (await ask(`/v1/files?limit=2&cursor=${first.next_cursor}`)).body;
+  await enqueue('c', 'h');
+  await incoming.publish(view, new Map(['c', 'h'].map((filename) => [filename, null])), false);
+  const rest = await walk(ask, '/v1/files?limit=2', 'filename', second.next_cursor);
+  const found = [...first.items, ...second.items].map(({ filename }: { filename: string }) => filename);
+  assert.deepEqual([...found, ...rest].toSorted(), [...files, 'long ago']);
+  // on one page too
+  await enqueue('e');
+  const whole = await walk(ask, '/v1/files?limit=100', 'filename', '');
+  assert.deepEqual(whole.toSorted(), [...files, 'long ago']);
+});
+
+test('records that change their state while they are read come once each', async (t) => {
+  const { ask, client } = await apiWithClient(t);
+  const moves = new Moves(client, PREFIX);
+  const files = Array.from({ length: 8 }, (_, i) => ({ session: NEW, filename: name('queued', i), size: 1 }));
+  await moves.queued(files, '');
+  let reading = true;
+  const moving = (async () => {
+    for (let run = 0; reading; run++)
+      for (const file of files) {
+        await moves.begin(file, `run-${run}`, false, 'uploader-0');
+        await moves.rest(NEW, file.filename, `run-${run}`, { state: 'delayed', why: 'later', attempts: 1 });
+      }
+  })();
+  for (let i = 0; i < 400; i++) {
+    const { body } = await ask('/v1/files');
+    assert.deepEqual(
+      body.items.map(({ filename }: { filename: string }) => filename),
+      files.map(({ filename }) => filename).toReversed(),
+    );
+  }
+  reading = false;
+  await moving;
+});
+
+test('a cursor that was made up, cut off, or given for another list is refused', async (t) => {
+  const { ask, client } = await apiWithClient(t);
+  const files = Array.from({ length: 4 }, (_, i) => ({ session: NEW, filename: name('queued', i), size: 1 }));
+  await new Moves(client, PREFIX).queued(files, '');
+  await new Moves(client, PREFIX).queued([{ session: OLD, filename: 'x', size: 1 }], '');
+  const cursors = {
+    files: (await ask('/v1/files?limit=1')).body.next_cursor as string,
+    sessions: (await ask('/v1/sessions?limit=1')).body.next_cursor as string,
+  };
+  const text = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const made = [
+    ...[{ after: '20260131/x' }, { before: 5 }, { after: 'x' }, {}, [], null, 5, { before: '5' }].map(text),
+    ...['x', '!', '.', '%00', '-1', '0', 'null', 'undefined', '__proto__'],
+  ];
+  for (const [list, own, other] of [
+    ['files', cursors.files, cursors.sessions],
+    ['sessions', cursors.sessions, cursors.files],
+  ] as const) {
+    assert.equal((await ask(`/v1/${list}?cursor=${own}`)).status, 200);
+    const altered = `${own[0] === 'e' ? 'f' : 'e'}${own.slice(1)}`;
+    for (const cursor of [...made, other, own.slice(0, -1), own.slice(1), `${own}x`, `${own}.x`, altered]) {
+      const { status, body } = await ask(`/v1/${list}?cursor=${cursor}`);
+      assert.equal(status, 400, `${list} ${cursor}`);
+      assert.match(body.detail, /cursor/);
+    }
+  }
 });

@@ -60,7 +60,12 @@ test('a done record is one short text, and reads as it was, whatever its name an
   }
   assert.equal(await redis.exists(`${PREFIX}:file:1`, `${PREFIX}:name:a b.bin`), 0);
   assert.doesNotMatch((await redis.get(`${PREFIX}:done:1`)) ?? '', /blob\.core/);
-  const listed = await history.list({ states: ['queued', 'done'], session, before: null, limit: 10 });
+  const { records: listed } = await history.list({
+    states: ['queued', 'done'],
+    session,
+    before: null,
+    limit: 10,
+  });
   assert.deepEqual(names(listed), ['moved.bin', odd, 'a b.bin']);
   assert.deepEqual(await manifest(history), ['a b.bin', odd, 'moved.bin']);
 });

@@ -13,12 +13,13 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } fro
 import { FILE_STATES, parseSessionKey, type FileState, type SessionRef } from '@app/shared/domain';
 import { queueBrakes } from '@app/shared/queue';
 import { RECORD_STATES } from '@app/shared/records';
-import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
+import { Paged, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
 import { FileAndOthers, FileList, Retried, RetryRequest, type FileView } from './files.dto.js';
 import { retryFailed } from './retry.js';
 import { incomingView, recordView } from './view.js';
+import { alsoShown, cursorOfRecords, cursorOfWaiting, readWalk, wasShown } from './walk.js';
 
 /** Where files are, and why. */
 @ApiTags('files')
@@ -30,7 +31,7 @@ export class FilesController {
   @ApiOperation({
     summary: 'Files, newest first',
     description:
-      'Files in the drop folder (settling, held, ignored) come first, by name; then those that were enqueued.',
+      'Files in the drop folder (settling, held, ignored) come first, by name; then those that were enqueued. Walked page by page, what stands throughout comes once, also where it moves on meanwhile; what is dropped or trimmed meanwhile may be left out. A page may hold fewer than `limit`; only `next_cursor` null is the end.',
   })
   @ApiQuery({
     name: 'state',
@@ -56,38 +57,32 @@ export class FilesController {
     const limit = readLimit(limitText);
     const session = readSessionFilter(sessionText);
     const wanted = readState(state);
-    const cursor = readCursor(cursorText, ({ after, before }) =>
-      typeof after === 'string'
-        ? { after, before: null }
-        : Number.isSafeInteger(before)
-          ? { after: null, before: before as number }
-          : null,
-    );
-    const waiting =
-      session || cursor?.before != null ? [] : await this.waiting(wanted, cursor?.after ?? null, limit + 1);
-    if (waiting.length > limit)
-      return {
-        items: waiting.slice(0, limit),
-        next_cursor: makeCursor({ after: waiting[limit - 1]?.filename }),
-      };
+    const walk = readWalk(cursorText);
+    const isWaiting = session === null && walk.before === null;
+    const found = isWaiting ? await this.waiting(wanted, walk.after, limit + 1) : { files: [], lastId: 0 };
+    const waiting = found.files.slice(0, limit);
+    const last = waiting.at(-1);
+    const shown = last ? alsoShown(walk.shown, last.filename, found.lastId) : walk.shown;
+    if (last && found.files.length > limit)
+      return { items: waiting, next_cursor: cursorOfWaiting(last.filename, shown) };
     const states = RECORD_STATES.filter((candidate) => wanted === null || candidate === wanted);
     const room = limit - waiting.length;
-    const [records, brakes] = await this.parts.gate.ask(() =>
+    const [{ records, next }, brakes] = await this.parts.gate.ask(() =>
       Promise.all([
-        this.parts.history.list({ states, session, before: cursor?.before ?? null, limit: room + 1 }),
+        this.parts.history.list({ states, session, before: walk.before, limit: room }),
         queueBrakes(this.parts.queue),
       ]),
     );
-    const page = records.slice(0, room);
-    // a page full of waiting files: the records begin on the next one
-    const next = records.length > room ? { before: page.at(-1)?.id ?? Number.MAX_SAFE_INTEGER } : null;
+    const names = new Set(waiting.map(({ filename }) => filename));
     const items = [
       ...waiting,
-      ...page
+      ...records
         .filter((record) => wanted === null || record.state === wanted)
+        .filter((record) => !wasShown(walk.shown, record))
+        .filter((record) => !(names.has(record.filename) && record.id > found.lastId))
         .map((record) => recordView(record, brakes)),
     ];
-    return { items, next_cursor: next && makeCursor(next) };
+    return { items, next_cursor: cursorOfRecords(next, shown) };
   }
 
   @Get(':filename')
@@ -143,12 +138,19 @@ export class FilesController {
     };
   }
 
-  /** Files in the drop folder, by name. */
-  private async waiting(state: FileState | null, after: string | null, limit: number): Promise<FileView[]> {
-    if (state !== null && (RECORD_STATES as readonly string[]).includes(state)) return [];
+  /** Files in the drop folder, by name, and the last record when they were seen there. */
+  private async waiting(
+    state: FileState | null,
+    after: string | null,
+    limit: number,
+  ): Promise<{ files: FileView[]; lastId: number }> {
+    if (state !== null && (RECORD_STATES as readonly string[]).includes(state))
+      return { files: [], lastId: 0 };
     const now = Date.now();
-    const page = await this.parts.gate.ask(() => this.parts.incoming.page(state, after, limit));
-    return page.map(([name, entry]) => incomingView(name, entry, now));
+    const { entries, lastId } = await this.parts.gate.ask(() =>
+      this.parts.incoming.page(state, after, limit),
+    );
+    return { files: entries.map(([name, entry]) => incomingView(name, entry, now)), lastId };
   }
 }
 

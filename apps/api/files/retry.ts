@@ -34,14 +34,15 @@ export async function retryFailed(
     }
     return retried;
   }
-  for (let before: number | null = null; ;) {
-    const page: FileRecord[] = await gate.ask(() =>
+  let before: number | null = null;
+  do {
+    const page: Awaited<ReturnType<typeof history.list>> = await gate.ask(() =>
       history.list({ states: ['failed'], session, before, limit: PAGE }),
     );
-    if (page.length === 0) return retried;
-    before = page.at(-1)?.id ?? 0;
-    retried += await retryAll(parts, page);
-  }
+    retried += await retryAll(parts, page.records);
+    before = page.next;
+  } while (before !== null);
+  return retried;
 }
 
 /** Retries those that are failed: a record whose job is back at work shows another state. */

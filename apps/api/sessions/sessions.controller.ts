@@ -17,24 +17,29 @@ export class SessionsController {
   constructor(private readonly parts: ApiParts) {}
 
   @Get()
-  @ApiOperation({ summary: 'Sessions, newest first' })
+  @ApiOperation({
+    summary: 'Sessions, newest first',
+    description:
+      'Walked page by page, each session that stands throughout comes once, whatever is started or trimmed meanwhile.',
+  })
   @Paged()
   @ApiOkResponse({ type: SessionList })
   @Problems(400)
   async list(@Query('limit') limitText?: string, @Query('cursor') cursorText?: string): Promise<SessionList> {
     const { gate, sessions, pods } = this.parts;
     const limit = readLimit(limitText);
-    const after = readCursor(cursorText, (cursor) =>
-      typeof cursor.after === 'string' ? cursor.after : null,
+    const after = readCursor('sessions', cursorText, ({ startedAt, key }) =>
+      typeof startedAt === 'number' && typeof key === 'string' ? { startedAt, key } : null,
     );
-    const [keys, alive] = await gate.ask(() =>
-      Promise.all([sessions.keysAfter(after, limit + 1), pods.alive()]),
+    const [places, alive] = await gate.ask(() =>
+      Promise.all([sessions.placesAfter(after, limit + 1), pods.alive()]),
     );
-    const page = keys.slice(0, limit);
-    const records = await gate.ask(() => sessions.read(page));
+    const page = places.slice(0, limit);
+    const last = page.at(-1);
+    const records = await gate.ask(() => sessions.read(page.map(({ key }) => key)));
     return {
       items: records.map((record) => sessionView(record, alive)),
-      next_cursor: keys.length > limit ? makeCursor({ after: page.at(-1) }) : null,
+      next_cursor: places.length > limit && last ? makeCursor('sessions', last) : null,
     };
   }
 

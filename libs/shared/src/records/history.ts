@@ -82,22 +82,34 @@ export class History {
     this.findScript = recordScript(redis, prefix, 'sluiceRecordsFind', FIND);
   }
 
-  /** Records of these states, newest first, with an id below `before`. */
+  /**
+   * Records of these states, newest first, with an id below `before`. Each once, also one that changes its state meanwhile.
+   *
+   * @returns at most `limit` of them, and `before` of the next page; null where there is none
+   */
   async list(query: {
     states: readonly RecordState[];
     session: SessionRef | null;
     before: number | null;
     limit: number;
-  }): Promise<FileRecord[]> {
+  }): Promise<{ records: FileRecord[]; next: number | null }> {
     const base = query.session ? `${this.prefix}:session:${sessionKey(query.session)}` : this.prefix;
     const below = query.before === null ? '+inf' : `(${query.before}`;
-    const pages = await Promise.all(
-      query.states
-        .flatMap((state) => indexesOf(base, state))
-        .map((index) => this.redis.zrevrangebyscore(index, below, '-inf', 'LIMIT', 0, query.limit)),
+    // at one moment: a record that changed its state between two reads would be in both, or in none
+    const multi = this.redis.multi();
+    for (const index of query.states.flatMap((state) => indexesOf(base, state)))
+      multi.zrevrangebyscore(index, below, '-inf', 'LIMIT', 0, query.limit + 1);
+    const answers = (await multi.exec()) ?? [];
+    const ids = newestFirst(
+      answers.flatMap(([error, page]) => {
+        if (error) throw error;
+        return page as string[];
+      }),
     );
-    const ids = newestFirst(pages.flat()).slice(0, query.limit);
-    return this.withJobs(await this.read(ids));
+    const page = ids.slice(0, query.limit);
+    // by the ids: a record that is trimmed meanwhile does not end the list
+    const next = ids.length > query.limit ? (page.at(-1) ?? Number.MAX_SAFE_INTEGER) : null;
+    return { records: await this.withJobs(await this.read(page)), next };
   }
 
   /** The records of a name, newest first. */

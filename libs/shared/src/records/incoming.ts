@@ -41,7 +41,10 @@ export class Incoming {
     whole: boolean,
   ): Promise<void> {
     const entries = `${this.prefix}:incoming-entries`;
-    const multi = this.redis.multi().set(`${this.prefix}:incoming`, JSON.stringify(view), 'PX', VIEW_TTL_MS);
+    const multi = this.redis
+      .multi()
+      .copy(`${this.prefix}:seq`, `${this.prefix}:incoming-seq`, 'REPLACE')
+      .set(`${this.prefix}:incoming`, JSON.stringify(view), 'PX', VIEW_TTL_MS);
     if (whole) multi.del(entries);
     const gone: string[] = [];
     const set: string[] = [];
@@ -69,13 +72,23 @@ export class Incoming {
   /**
    * Entries in a state (null: in any) by name, those after a name (null: from the first), at most `limit`. Reads as many
    * as the scanner examines, never the whole folder.
+   *
+   * @returns also the id of the last record when the scanner published this view: later ones may be of files in it
    */
   async page(
     state: string | null,
     after: string | null,
     limit: number,
-  ): Promise<(readonly [string, IncomingEntry])[]> {
-    const hash = await this.redis.hgetall(`${this.prefix}:incoming-entries`);
+  ): Promise<{ entries: (readonly [string, IncomingEntry])[]; lastId: number }> {
+    const answers = await this.redis
+      .multi()
+      .hgetall(`${this.prefix}:incoming-entries`)
+      .mget(`${this.prefix}:incoming-seq`, `${this.prefix}:seq`)
+      .exec();
+    const [hash, ids] = (answers ?? []).map(([error, answer]) => {
+      if (error) throw error;
+      return answer;
+    }) as [Record<string, string>, (string | null)[]];
     const names = Object.keys(hash).filter((name) => after === null || name > after);
     const page: (readonly [string, IncomingEntry])[] = [];
     for (const name of names.sort()) {
@@ -83,7 +96,7 @@ export class Incoming {
       const entry = readEntry(hash[name]);
       if (entry !== null && (state === null || entry.state === state)) page.push([name, entry]);
     }
-    return page;
+    return { entries: page, lastId: Number(ids[0] ?? ids[1] ?? 0) };
   }
 }
 

@@ -18,6 +18,12 @@ export interface Watch {
     | null;
 }
 
+/** Where a session stands in the list of all: by its start, in milliseconds since 1970, then by its key. */
+export interface SessionPlace {
+  readonly startedAt: number;
+  readonly key: string;
+}
+
 /** A session as its record shows it; times in milliseconds since 1970, sizes in bytes. */
 export interface SessionRecord extends SessionRef {
   readonly name: string;
@@ -131,10 +137,25 @@ export class Sessions {
     return this.redis.zrevrange(`${this.prefix}:sessions`, offset, offset + limit - 1);
   }
 
-  /** Session keys, newest first, after that of `key`; from the newest on where that is null. Empty where it is gone. */
-  async keysAfter(key: string | null, limit: number): Promise<string[]> {
-    const rank = key === null ? -1 : await this.redis.zrevrank(`${this.prefix}:sessions`, key);
-    return rank === null ? [] : this.keys(rank + 1, limit);
+  /**
+   * Sessions, newest first, after a place; from the newest on where that is null. Whether the session of that place still
+   * stands makes no difference.
+   */
+  async placesAfter(after: SessionPlace | null, limit: number): Promise<SessionPlace[]> {
+    const places: SessionPlace[] = [];
+    const from = after?.startedAt ?? '+inf';
+    for (let offset = 0; places.length < limit; offset += limit) {
+      const flat = await this.redis.zrevrangebyscore(
+        ...([`${this.prefix}:sessions`, from, '-inf', 'WITHSCORES', 'LIMIT', offset, limit] as const),
+      );
+      for (let i = 0; i < flat.length; i += 2) {
+        const place = { startedAt: Number(flat[i + 1]), key: flat[i] ?? '' };
+        // sessions of one moment stand in the order of their keys
+        if (after === null || place.startedAt < after.startedAt || place.key < after.key) places.push(place);
+      }
+      if (flat.length < 2 * limit) break;
+    }
+    return places.slice(0, limit);
   }
 
   /** The sessions of these keys; unknown ones are left out. */
