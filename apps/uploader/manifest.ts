@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { blobName, blockId, messageOf, parseSessionKey, type SessionRef } from '@app/shared/domain';
-import { manifestLine, type History, type Sessions } from '@app/shared/records';
+import { manifest, type History, type Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { BlobStore, BlobLabels } from './blob-store/blob-store.js';
 
@@ -46,8 +46,14 @@ export class ManifestWriter {
     const session = key === null ? null : parseSessionKey(key);
     if (key === null || session === null) return;
     try {
-      const files = await this.write(session);
-      this.log.info({ session: session.encodedSession, date: session.datePrefix, files }, 'manifest stored');
+      const { files, missing } = await this.write(session);
+      const about = { session: session.encodedSession, date: session.datePrefix, files };
+      if (missing === 0) this.log.info(about, 'manifest stored');
+      else
+        this.log.warn(
+          { ...about, missing },
+          'manifest stored; it says how many files it lacks, whose records went by APP_HISTORY_MAX_FILES or APP_HISTORY_DAYS',
+        );
     } catch (error) {
       this.log.warn(
         { session: session.encodedSession, date: session.datePrefix },
@@ -57,8 +63,8 @@ export class ManifestWriter {
     }
   }
 
-  /** Writes the manifest in blocks, over the one of an earlier finish. @returns how many files it names */
-  private async write(session: SessionRef): Promise<number> {
+  /** Writes the manifest in blocks, over the one of an earlier finish. @returns how many files it names and lacks */
+  private async write(session: SessionRef): Promise<{ files: number; missing: number }> {
     const blob = blobName(session, MANIFEST_NAME);
     const { signal } = this.stopped;
     const there = await this.store.read(blob, signal);
@@ -69,11 +75,12 @@ export class ManifestWriter {
       ids.push(blockId(ids.length, md5));
       await this.store.putBlock(blob, ids.at(-1) ?? '', bytes, md5, signal);
     };
-    let files = 0;
+    const total = { files: 0, missing: 0 };
     let text = '';
-    for await (const page of this.history.done(session)) {
-      files += page.length;
-      for (const file of page) text += `${JSON.stringify(manifestLine(file))}\n`;
+    for await (const piece of manifest(this.history, this.sessions, session)) {
+      total.files += piece.files;
+      total.missing += piece.missing;
+      text += piece.text;
       if (text.length < BLOCK_BYTES) continue;
       await put(text);
       text = '';
@@ -82,6 +89,6 @@ export class ManifestWriter {
     const condition = there.etag === null ? ({ absent: true } as const) : { etag: there.etag };
     const result = await this.store.commit(blob, ids, LABELS, condition, signal);
     if (!result.written) throw new Error('another uploader wrote it meanwhile');
-    return files;
+    return total;
   }
 }

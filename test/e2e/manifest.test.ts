@@ -13,6 +13,7 @@ test('a finished session has its manifest in the api and in the store', async (t
   assert.deepEqual(body.files, { queued: 0, active: 0, delayed: 0, done: 3, failed: 0 });
   assert.deepEqual(body.bytes, { done: 3003, total: 3003 });
   const answer = await world.api(`/v1/sessions/${session}/manifest`);
+  assert.equal(answer.headers.get('sluice-missing'), '0');
   assert.match(answer.headers.get('content-type') ?? '', /^application\/x-ndjson/);
   const lines = answer.text
     .trim()
@@ -34,4 +35,30 @@ test('a finished session has its manifest in the api and in the store', async (t
     'it names the fourth too',
     async () => (await blob.downloadToBuffer()).toString().trim().split('\n').length === 4,
   );
+});
+
+test('a manifest that lacks files, because the history limit was passed, says how many', async (t) => {
+  const env = { APP_WRITE_MANIFEST: 'true', APP_HISTORY_MAX_FILES: '5' };
+  const world = await World.make(t, { env });
+  const session = await world.startSession('long');
+  for (let i = 0; i < 8; i++) world.drop(`f${i}`, 100);
+  await world.done(8);
+  await world.api('/v1/watch/stop', {});
+  const { body } = await world.api(`/v1/sessions/${session}`);
+  assert.equal(body.files.done, 8);
+  const answer = await world.api(`/v1/sessions/${session}/manifest`);
+  const lines = answer.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { name?: string; missing?: number });
+  const missing = 8 - (lines.length - 1);
+  assert.ok(missing >= 3, answer.text);
+  assert.deepEqual(lines.at(-1), { missing });
+  assert.equal(answer.headers.get('sluice-missing'), String(missing));
+  assert.equal(new Set(lines.slice(0, -1).map(({ name }) => name)).size, lines.length - 1);
+  const blob = world.azurite.client
+    .getContainerClient(world.container)
+    .getBlobClient(`${session}/.manifest.jsonl`);
+  await until('it is in the store', () => blob.exists());
+  assert.equal((await blob.downloadToBuffer()).toString(), answer.text);
 });

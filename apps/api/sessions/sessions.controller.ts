@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { once } from 'node:events';
 import { isDatePrefix, isEncodedSession, sessionKey, type SessionRef } from '@app/shared/domain';
 import type { PodReport } from '@app/shared/pods';
-import { manifestLine, type SessionRecord } from '@app/shared/records';
+import { manifest, type SessionRecord } from '@app/shared/records';
 import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
@@ -61,7 +61,8 @@ export class SessionsController {
   @Get(':date/:encoded_session/manifest')
   @ApiOperation({
     summary: 'A line for each file that is done',
-    description: 'NDJSON: name, url, size, md5, mtime, attempts, started, finished, uploader.',
+    description:
+      'NDJSON: name, url, size, md5, mtime, attempts, started, finished, uploader. Where records of the session went by the history limits, the last line is {"missing": 30}, the number of done files without a line, and the header Sluice-Missing holds what is known of it at the beginning.',
   })
   @PathOfSession()
   @ApiOkResponse({
@@ -77,14 +78,14 @@ export class SessionsController {
     const session = readSession(date, encoded);
     const [record] = await gate.ask(() => sessions.read([sessionKey(session)]));
     if (!record) throw new NotFoundException(`no session ${sessionKey(session)} is known`);
-    const pages = history.done(session);
-    let page = await gate.ask(() => pages.next());
-    response.status(200).type('application/x-ndjson');
-    while (!page.done && !response.destroyed) {
-      const text = page.value.map((file) => `${JSON.stringify(manifestLine(file))}\n`).join('');
-      if (!response.write(text)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    const pieces = manifest(history, sessions, session);
+    let piece = await gate.ask(() => pieces.next());
+    response.status(200).type('application/x-ndjson').set('Sluice-Missing', String(record.trimmed));
+    while (!piece.done && !response.destroyed) {
+      if (!response.write(piece.value.text))
+        await Promise.race([once(response, 'drain'), once(response, 'close')]);
       try {
-        page = await gate.ask(() => pages.next());
+        piece = await gate.ask(() => pieces.next());
       } catch {
         // the status is sent already: a manifest that breaks off must not look whole
         return void response.destroy();

@@ -287,7 +287,7 @@ export const SCHEMA = {
   APP_HISTORY_MAX_FILES: define({
     kind: whole(1),
     default: '100000',
-    meaning: 'Most records of done files.',
+    meaning: 'Most records of done files; a manifest says how many of its session it lacks.',
   }),
   APP_WRITE_MANIFEST: define({
     kind: flag,

@@ -1,12 +1,5 @@
 import type { Redis } from 'ioredis';
-import {
-  formatTimeMs,
-  jobId,
-  parseJson,
-  parseSessionKey,
-  sessionKey,
-  type SessionRef,
-} from '../domain/index.js';
+import { jobId, parseJson, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
 import { readDone } from './done.js';
 import { recordScript } from './lua.js';
 import { QUEUE_NAME, readPayload, type JobState } from '../queue/index.js';
@@ -240,20 +233,5 @@ function readRecord(id: number, hash: Readonly<Record<string, string>>): FileRec
     startedAt: number(hash.started_at),
     finishedAt: number(hash.finished_at),
     uploader: hash.pod || null,
-  };
-}
-
-/** A line of a session's manifest; times ISO 8601, size in bytes, md5 in hex. */
-export function manifestLine(file: FileRecord): object {
-  return {
-    name: file.filename,
-    url: file.blobUrl,
-    size: file.size,
-    md5: file.md5,
-    mtime: formatTimeMs(file.mtime),
-    attempts: file.attempts,
-    started: formatTimeMs(file.startedAt),
-    finished: formatTimeMs(file.finishedAt),
-    uploader: file.uploader,
   };
 }

@@ -29,6 +29,8 @@ export interface SessionRecord extends SessionRef {
   readonly name: string;
   readonly state: 'active' | 'draining' | 'finished';
   readonly files: { queued: number; active: number; delayed: number; done: number; failed: number };
+  /** Done files whose records went by the history limits; they are in `files.done`. */
+  readonly trimmed: number;
   readonly bytes: { done: number; total: number };
   readonly startedAt: number;
   readonly stoppedAt: number | null;
@@ -78,7 +80,8 @@ for i, s in ipairs(ARGV) do
   for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
     row[#row + 1] = redis.call('ZCARD', k .. ':files:' .. state)
   end
-  row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0') + redis.call('ZCARD', k .. ':done')
+  row[#row + 1] = redis.call('ZCARD', k .. ':done')
+  row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0')
   answer[i] = row
 end
 local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
@@ -219,8 +222,9 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
     queued,
     activeFiles,
     delayed,
-    done,
+    doneBefore,
     failed,
+    done,
     trimmed,
   ] = row;
   const session = parseSessionKey(String(key));
@@ -235,9 +239,10 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
       queued: Number(queued),
       active: Number(activeFiles),
       delayed: Number(delayed),
-      done: Number(done) + Number(trimmed),
+      done: Number(doneBefore) + Number(done) + Number(trimmed),
       failed: Number(failed),
     },
+    trimmed: Number(trimmed),
     bytes: { done: Number(bytesDone), total: Number(total) },
     startedAt: Number(started),
     stoppedAt: active === key ? null : time(stopped),
