@@ -53,3 +53,8 @@ test('every npm script that the README names exists', () => {
   ))
     assert.ok(name in scripts, name);
 });
+
+test('the lock file names no registry, so that each place installs from its own', () => {
+  // kept so by: npm install --omit-lockfile-registry-resolved
+  assert.ok(!/"resolved"|https?:\/\/[^"]*registry/.test(read('package-lock.json')));
+});

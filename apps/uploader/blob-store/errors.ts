@@ -63,7 +63,8 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
     const { statusCode: status, response } = error;
     const code = serviceCode(error) ?? 'HttpError';
     const known = BY_CODE[code] ?? (BUSY.has(status) ? 'outage' : undefined);
-    if (known === undefined && response && !isBlobService(response)) return notABlobService(status, doing);
+    if (known === undefined && response && !isBlobService(namesOf(response.headers)))
+      return notABlobService(status, doing);
     return new StoreError(code, known ?? 'probe', `${status} ${code} from ${doing}`, status);
   }
   const code = codeOf(error);
@@ -79,9 +80,13 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
   return new StoreError(code ?? name, 'probe', `${doing}: ${messageOf(error)}`);
 }
 
+function* namesOf(headers: PipelineResponse['headers']): Iterable<string> {
+  for (const [name] of headers) yield name;
+}
+
 /** Whether the service itself answered: each of its answers has a header of its own, a proxy's page has none. */
-export function isBlobService({ headers }: Pick<PipelineResponse, 'headers'>): boolean {
-  for (const [name] of headers) if (name.startsWith('x-ms-')) return true;
+export function isBlobService(headerNames: Iterable<string>): boolean {
+  for (const name of headerNames) if (name.toLowerCase().startsWith('x-ms-')) return true;
   return false;
 }
 
