@@ -15,8 +15,9 @@ export class TcpProxy {
   private stalling = false;
   private resetting = false;
   private readonly pairs = new Set<Pair>();
+  private readonly hushed: Pair[] = [];
 
-  private constructor(private readonly target: number) {}
+  private constructor(private target: number) {}
 
   static async start(target: number): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
@@ -58,6 +59,23 @@ export class TcpProxy {
     }
   }
 
+  /** The connections that are open fall silent, in both directions, and stay open; new ones pass, to this port. */
+  hush(target = this.target): void {
+    this.target = target;
+    for (const { client, onward } of this.pairs) {
+      client.unpipe(onward).resume();
+      onward.unpipe(client).resume();
+    }
+    // what a hushed client closes must not end a new connection, nor does pass() wake it
+    this.hushed.push(...this.pairs);
+    this.pairs.clear();
+  }
+
+  /** New connections go to this port; those that are open stay where they are. */
+  aim(target: number): void {
+    this.target = target;
+  }
+
   /** Cuts the connections that are open; new ones pass. */
   cut(): void {
     for (const { client, onward } of this.pairs) {
@@ -68,6 +86,7 @@ export class TcpProxy {
 
   /** Ends it. Safe to repeat. */
   async end(): Promise<void> {
+    for (const { client, onward } of this.hushed) for (const socket of [client, onward]) socket.destroy();
     await this.refuse();
   }
 

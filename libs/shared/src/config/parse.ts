@@ -1,3 +1,4 @@
+import { parseRedisUrl } from './redis-url.js';
 import { RULES } from './rules.js';
 import { SCHEMA, type Role, type Values, type Variable, type VariableName } from './schema.js';
 
@@ -120,14 +121,15 @@ function build(role: Role, v: Values) {
 
 /** The texts that must never be printed: what a log or an error may not hold. */
 export function secretsOf(config: Config): string[] {
-  const password = new URL(config.redis.url).password;
+  // as it is written, and as it is meant
+  const written = /:\/\/[^/]*?:([^/]*)@/.exec(config.redis.url)?.[1];
   const sas = /AccountKey=([^;]+)|SharedAccessSignature=([^;]+)/i.exec(config.azure.connectionString ?? '');
   const secrets = [
     config.azure.accountKey,
     config.azure.connectionString,
     config.api.token,
-    password,
-    decoded(password),
+    written,
+    parseRedisUrl(config.redis.url).password,
     sas?.[1],
     sas?.[2],
     ...[config.proxies.https, config.proxies.http].flatMap(proxySecrets),

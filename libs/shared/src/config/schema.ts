@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { splitPatterns } from './patterns.js';
 import { parseNoProxy, type NoProxyEntry } from './proxies.js';
 import { parseQuantity } from './quantity.js';
+import { parseRedisUrl } from './redis-url.js';
 
 /** The processes that read settings. */
 export const ROLES = ['api', 'scanner', 'uploader'] as const;
@@ -70,9 +71,7 @@ const accountUrl: Kind<string> = {
 const redisUrl: Kind<string> = {
   type: 'URL',
   parse: (value) => {
-    url('redis', 'rediss').parse(value);
-    if (!/^\/?(\d+)?$/.test(new URL(value).pathname))
-      throw new Error('must end in a database number, such as redis://host:6379/0');
+    parseRedisUrl(value);
     return value;
   },
 };

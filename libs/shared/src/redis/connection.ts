@@ -1,10 +1,14 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { LiveRedis, type LiveOptions } from './live-redis.js';
+import { placeOptions } from './places.js';
 
 /** Called with each connection error, one line of text; Redis being away is a state here, not an exception. */
 export type OnRedisError = (message: string) => void;
 
 /** How long a request of the api may wait for Redis before it answers 503; milliseconds. */
 export const REQUEST_TIMEOUT_MS = 800;
+/** After so many seconds without a byte such a connection is made anew; nothing blocks on it. */
+const REQUEST_SILENCE_S = 5;
 
 /**
  * A connection for calls that a person waits for: every command answers or fails within {@link REQUEST_TIMEOUT_MS},
@@ -17,6 +21,7 @@ export function connectForRequests(url: string, onError: OnRedisError): Redis {
     maxRetriesPerRequest: 1,
     commandTimeout: REQUEST_TIMEOUT_MS,
     connectTimeout: 2 * REQUEST_TIMEOUT_MS,
+    silenceS: REQUEST_SILENCE_S,
   });
 }
 
@@ -50,8 +55,8 @@ function writeTogether(redis: Redis): void {
   };
 }
 
-function connect(url: string, onError: OnRedisError, options: RedisOptions): Redis {
-  const redis = new Redis(url, { ...options, retryStrategy: (times) => Math.min(times * 100, 1000) });
+function connect(url: string, onError: OnRedisError, options: LiveOptions): Redis {
+  const redis = new LiveRedis({ ...placeOptions(url), ...options });
   redis.on('error', (error: Error) => onError(error.message || error.name));
   return redis;
 }

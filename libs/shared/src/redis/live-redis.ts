@@ -1,0 +1,90 @@
+import { Redis, type RedisOptions } from 'ioredis';
+
+/**
+ * Seconds without a byte from the server after which a connection counts as dead. Above BullMQ's longest blocking call,
+ * 10 s: https://docs.bullmq.io/guide/going-to-production
+ */
+export const SILENCE_S = 13;
+/** A connection that heard nothing for so many seconds asks for a sign of life. */
+const PING_EVERY_S = 4;
+/** Waits this long after a server refused a command because of its role: it may still have it. Milliseconds. */
+const REFUSED_WAIT_MS = 1_000;
+/** Answers `reconnectOnError` may give: send the command again, on the next connection. */
+const SEND_AGAIN = 2;
+
+/**
+ * What a server says that is not, or not yet, the one to ask: a demoted primary, one that loads its data, a replica
+ * without its primary, a node of a cluster that does not hold the slot. The command was not carried out. Redis before 7
+ * puts the word of an error inside a script behind the script's name.
+ */
+const NOT_THE_ONE = /(?:^|[\s-])(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /;
+
+/** Whether an error says that another server is to be asked. */
+export function asksForAnother(error: unknown): boolean {
+  return error instanceof Error && NOT_THE_ONE.test(error.message);
+}
+
+/** How a connection lives; duplicates (BullMQ makes some) live in the same way. */
+export interface LiveOptions extends Omit<RedisOptions, 'replyMapping'> {
+  /** See {@link SILENCE_S}; for connections without blocking calls it may be shorter. */
+  silenceS?: number;
+}
+
+/**
+ * A connection that does not outlive its server: it reconnects where the server says that it is not the one to ask, and
+ * where it hears nothing, though it asked. So a failover that leaves old connections open ends them.
+ */
+export class LiveRedis extends Redis {
+  constructor(private readonly given: LiveOptions) {
+    let refused = false;
+    super({
+      maxLoadingRetryTime: 1_000,
+      connectTimeout: 5_000,
+      ...given,
+      retryStrategy: (times) => {
+        const wait = refused ? REFUSED_WAIT_MS : Math.min(times * 100, 1_000);
+        refused = false;
+        return wait;
+      },
+      reconnectOnError: (error) => {
+        if (!asksForAnother(error)) return false;
+        refused = true;
+        return SEND_AGAIN;
+      },
+    });
+    // ioredis prints what nobody listens to
+    this.on('error', () => undefined);
+    this.on('connect', () => endWhenSilent(this, given.silenceS ?? SILENCE_S));
+  }
+
+  override duplicate(override?: Partial<LiveOptions>): never {
+    // no class can be declared to fit the base's type, which depends on the options
+    return new LiveRedis({ ...this.given, ...override }) as never;
+  }
+
+  /** The answers of a transaction hide what its commands met, which `reconnectOnError` never sees. */
+  override sendCommand(...[command, stream]: Parameters<Redis['sendCommand']>): unknown {
+    if (command.name === 'exec')
+      command.promise.then(
+        (answers) => {
+          if (Array.isArray(answers) && answers.some(asksForAnother)) this.disconnect(true);
+        },
+        () => undefined,
+      );
+    return super.sendCommand(command, stream);
+  }
+}
+
+/** Counts seconds of silence rather than looking at a clock: a process that was frozen must not blame its server. */
+function endWhenSilent(redis: Redis, silenceS: number): void {
+  const { stream } = redis;
+  let [heard, silent] = [stream.bytesRead, 0];
+  const timer = setInterval(() => {
+    if (stream.bytesRead !== heard) return void ([heard, silent] = [stream.bytesRead, 0]);
+    silent += 1;
+    if (silent >= silenceS) stream.destroy(new Error(`Redis said nothing for ${silenceS} s`));
+    else if (silent % PING_EVERY_S === 0 && redis.status === 'ready') redis.ping().catch(() => undefined);
+  }, 1_000);
+  timer.unref();
+  stream.once('close', () => clearInterval(timer));
+}
