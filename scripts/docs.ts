@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envExample, settingsTable } from '@app/shared/config';
 import { TRANSITIONS } from '@app/shared/domain';
+import { chartSchema } from './chart-schema.js';
 
 /** A file that holds text made from the code. */
 export interface MadeFile {
@@ -12,7 +13,8 @@ export interface MadeFile {
 }
 
 /**
- * `.env.example`, the settings table of the README and the states in docs/design.md, as the code says that they are.
+ * `.env.example`, the settings table of the README, the states in docs/design.md and the schema of the chart, as the code
+ * says that they are; and the chart's copies of alerts and dashboard, since a chart holds no file of another folder.
  *
  * @param root the folder of package.json
  * @throws Error where a file has lost the markers between which the made text stands
@@ -26,6 +28,11 @@ export function madeFiles(root: string): MadeFile[] {
     { path: '.env.example', text: envExample() },
     filled('README.md', 'settings', settingsTable()),
     filled('docs/design.md', 'states', states()),
+    { path: 'charts/sluice/values.schema.json', text: chartSchema(root) },
+    ...['alerts.yaml', 'dashboard.json'].map((name) => ({
+      path: `charts/sluice/files/${name}`,
+      text: readFileSync(join(root, 'k8s/observability', name), 'utf8'),
+    })),
   ];
 }
 

@@ -17,6 +17,7 @@ have debootstrap || missing+=(debootstrap)
 have podman || missing+=(podman)
 have runc || missing+=(runc)
 have catatonit || missing+=(catatonit)
+have unzip || missing+=(unzip)
 [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
 if ! docker info >/dev/null 2>&1 || [ ${#missing[@]} != 0 ]; then
   [ "$(id -u)" = 0 ] || { echo "ship: run this as root: it starts dockerd and podman's pods" >&2; exit 1; }
@@ -32,6 +33,8 @@ if ! kubectl kustomize k8s/overlays/local >/dev/null 2>&1; then
   have apt-get && { apt-get install -y -qq kubectl || apt-get install -y -qq kubernetes-client; } >&2 || true
   kubectl kustomize k8s/overlays/local >/dev/null || { echo 'ship: install kubectl 1.27 or later' >&2; exit 1; }
 fi
+
+bash scripts/helm.sh
 
 work=$(mktemp -d)
 daemon=

@@ -5,7 +5,7 @@ import { mayEnter, mayReach } from './network.js';
 import { schemaFaults } from './schema.js';
 
 const ROLES = ['api', 'scanner', 'uploader'] as const;
-const app = (role: string) => ({ 'app.kubernetes.io/name': `sluice-${role}`, 'sluice/app': 'true' });
+const app = (role: string) => ({ 'app.kubernetes.io/name': `sluice-${role}`, 'sluice/app': 'sluice' });
 const outside = (address: string) => ({ address });
 const pod = (namespace: string, name = 'any') => ({ namespace, labels: { 'app.kubernetes.io/name': name } });
 

@@ -4,7 +4,7 @@ import { of, render } from './manifests.js';
 import { mayEnter } from './network.js';
 import { schemaFaults } from './schema.js';
 
-const app = { 'app.kubernetes.io/name': 'sluice-scanner', 'sluice/app': 'true' };
+const app = { 'app.kubernetes.io/name': 'sluice-scanner', 'sluice/app': 'sluice' };
 const from = (namespace: string) => ({ namespace, labels: {} });
 
 test('policy: monitor and rules are found by kube-prometheus-stack, and look into their own namespace alone', () => {

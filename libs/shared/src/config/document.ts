@@ -13,6 +13,24 @@ export function settingsTable(): string {
   return ['| variable | type | default | meaning |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
 }
 
+/**
+ * The settings as JSON Schema, for whoever gives them as an object: secrets are left out, and an unknown name is refused.
+ * It is wider than the program's own checks, which run at start; it refuses nothing that they take.
+ */
+export function settingsSchema(): Record<string, unknown> {
+  const open = Object.entries(SCHEMA as Record<string, Variable>).filter(([, variable]) => !variable.secret);
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: Object.fromEntries(
+      open.map(([name, { kind, meaning }]) => [
+        name,
+        { description: meaning, ...(kind.json ?? { type: ['string', 'number'] }) },
+      ]),
+    ),
+  };
+}
+
 /** The text of `.env.example`, made from the schema: every variable, commented out, with its default. */
 export function envExample(): string {
   const entries = Object.entries(SCHEMA as Record<string, Variable>).map(([name, variable]) => {

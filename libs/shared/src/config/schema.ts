@@ -12,6 +12,8 @@ export type Role = (typeof ROLES)[number];
 /** How a variable's text is read. `parse` returns the value, or throws a sentence that says what is wanted. */
 interface Kind<T> {
   readonly type: string;
+  /** The text, or the number or flag that it may be written as, in terms of JSON Schema; left out where any text will do. */
+  readonly json?: Readonly<Record<string, unknown>>;
   readonly parse: (text: string) => T;
 }
 
@@ -33,6 +35,7 @@ export interface Variable<T = unknown> {
 const text: Kind<string> = { type: 'text', parse: (value) => value };
 const flag: Kind<boolean> = {
   type: '`true` or `false`',
+  json: { enum: [true, false, 'true', 'false'] },
   parse: (value) => {
     if (value === 'true' || value === 'false') return value === 'true';
     throw new Error('must be true or false');
@@ -40,6 +43,7 @@ const flag: Kind<boolean> = {
 };
 const path: Kind<string> = {
   type: 'absolute path',
+  json: { type: 'string', pattern: '^/' },
   parse: (value) => {
     if (!value.startsWith('/')) throw new Error('must be an absolute path');
     // one folder has one spelling here, so that two settings that mean the same folder are seen
@@ -49,6 +53,7 @@ const path: Kind<string> = {
 };
 const url = (...schemes: string[]): Kind<string> => ({
   type: 'URL',
+  json: { type: 'string', pattern: `^(${schemes.join('|')})://` },
   parse: (value) => {
     const parsed = URL.canParse(value) ? new URL(value) : null;
     if (!parsed || !schemes.includes(parsed.protocol.slice(0, -1)))
@@ -60,6 +65,7 @@ const url = (...schemes: string[]): Kind<string> => ({
 });
 const accountUrl: Kind<string> = {
   type: 'URL',
+  json: { type: 'string', pattern: '^https?://[^@?#]+$' },
   parse: (value) => {
     const plain = url('https', 'http').parse(value);
     const { username, password, search, hash } = new URL(value);
@@ -77,6 +83,7 @@ const redisUrl: Kind<string> = {
 };
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> => ({
   type: 'whole number',
+  json: { type: ['integer', 'string'], minimum: least, maximum: most, pattern: '^[0-9]+$' },
   parse: (value) => {
     const number = /^\d+$/.test(value) ? Number(value) : NaN;
     if (!(number >= least && number <= most))
@@ -90,6 +97,7 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> => (
 });
 const size = (least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> => ({
   type: 'size',
+  json: { type: ['integer', 'string'], minimum: least, maximum: most, pattern: '^[0-9]' },
   parse: (value) => {
     const bytes = parseQuantity(value);
     if (bytes === null) throw new Error('must be bytes or a quantity such as 8388608, 8Mi or 20Gi');
@@ -102,6 +110,12 @@ const SECONDS_MAX = 2_000_000;
 /** Text in seconds, value in milliseconds. */
 const seconds = (leastMs: number): Kind<number> => ({
   type: 'seconds',
+  json: {
+    type: ['number', 'string'],
+    minimum: leastMs / 1000,
+    maximum: SECONDS_MAX,
+    pattern: '^[0-9]+([.][0-9]+)?$',
+  },
   parse: (value) => {
     const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1000 : NaN;
     if (!(number >= leastMs && number <= SECONDS_MAX * 1000))
@@ -111,6 +125,7 @@ const seconds = (leastMs: number): Kind<number> => ({
 });
 const choice = <T extends string>(...values: T[]): Kind<T> => ({
   type: values.map((value) => `\`${value}\``).join(', '),
+  json: { enum: values },
   parse: (value) => {
     const found = values.find((candidate) => candidate === value);
     if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`);
