@@ -17,6 +17,8 @@ export type Fault =
   /** What answers speaks no HTTP. */
   | { readonly kind: 'babble' }
   | { readonly kind: 'damage' }
+  /** Its answer has other headers; null: without that one. */
+  | { readonly kind: 'headers'; readonly headers: Readonly<Record<string, string | null>> }
   /** It is done, but its answer never comes. */
   | { readonly kind: 'lose-answer' }
   /** It is held, whole, until {@link Proxy.release}, and then goes on. */
@@ -151,7 +153,8 @@ export class Proxy {
       },
       (answer) => {
         if (fault?.kind === 'lose-answer') return void request.socket.destroy();
-        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        const others = fault?.kind === 'headers' ? fault.headers : {};
+        response.writeHead(answer.statusCode ?? 502, withHeaders(answer.rawHeaders, others));
         answer.pipe(response);
       },
     );
@@ -193,4 +196,13 @@ export class Proxy {
     this.held.length = 0;
     await this.refuse();
   }
+}
+
+/** Headers as names and values in turn, with some exchanged. */
+function withHeaders(raw: readonly string[], others: Readonly<Record<string, string | null>>): string[] {
+  const kept = raw.filter((_, i) => !((raw[i - (i % 2)] ?? '').toLowerCase() in others));
+  return [
+    ...kept,
+    ...Object.entries(others).flatMap(([name, value]) => (value === null ? [] : [name, value])),
+  ];
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { blobName, blockId, type ListedBlock, type SessionRef } from '@app/shared/domain';
-import { serviceCode, statusOf, storeError } from './errors.js';
+import { refusesUs, serviceCode, statusOf, storeError } from './errors.js';
 import type { BodyDigests } from './pipeline.js';
 import { RestError } from '@azure/storage-blob';
 
@@ -21,6 +21,9 @@ export interface StoredBlob {
   readonly uncommitted: readonly ListedBlock[];
 }
 
+/** Before the first blob of any service. */
+const BEFORE_ALL_BLOBS = new Date('2000-01-01T00:00:00Z');
+
 /** What a blob carries beside its bytes. */
 export interface BlobLabels {
   readonly contentType: string;
@@ -29,8 +32,12 @@ export interface BlobLabels {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A write happens only while this holds: nothing is there, or exactly what was read. */
-export type WriteCondition = { readonly absent: true } | { readonly etag: string };
+/**
+ * A write happens only while this holds: nothing is there, or exactly what was read. `neverCommitted` says the same as
+ * `absent` in other words: Azurite 3.35 refuses Put Blob with `If-None-Match: *` also where only uncommitted blocks lie.
+ */
+export type WriteCondition =
+  { readonly absent: true } | { readonly neverCommitted: true } | { readonly etag: string };
 
 /** What came of a conditional write: `conflict` means that the condition did not hold and nothing was written. */
 export type WriteResult =
@@ -175,8 +182,32 @@ export class BlobStore {
   }
 
   /**
+   * Whether what is committed may be kept for ever: the container is under a policy or a legal hold, keeps versions that
+   * are immutable, or does not say so to us.
+   *
+   * @throws StoreError where no answer came, Interrupted
+   */
+  async mayBeImmutable(signal: AbortSignal): Promise<boolean> {
+    try {
+      const found = await this.container.getProperties({ abortSignal: signal });
+      // the third is not sent by services that know no such versions, as Azurite
+      const { hasImmutabilityPolicy, hasLegalHold, isImmutableStorageWithVersioningEnabled } = found;
+      return (
+        hasImmutabilityPolicy !== false ||
+        hasLegalHold !== false ||
+        isImmutableStorageWithVersioningEnabled === true
+      );
+    } catch (caught) {
+      const error = storeError(caught, 'get container properties');
+      if (refusesUs(error)) return true;
+      throw error;
+    }
+  }
+
+  /**
    * Clears uncommitted blocks whose ids have another length than ours, which the service would not let stand together.
-   * A committed blob is committed anew with its own list; where nothing is committed, an empty blob is made and removed.
+   * A committed blob is committed anew with its own list; where nothing is committed, an empty blob is made and removed:
+   * never to be called where {@link mayBeImmutable}.
    *
    * @returns false where that cannot be done without harm: a blob without a block list, or one that changed meanwhile
    */
@@ -272,11 +303,16 @@ function listed(block: { name: string; size: number }): ListedBlock {
 
 function optionsOf(labels: BlobLabels, condition: WriteCondition) {
   return {
-    conditions: 'etag' in condition ? { ifMatch: condition.etag } : { ifNoneMatch: '*' },
+    conditions: conditionsOf(condition),
     metadata: { ...labels.metadata },
     blobHTTPHeaders: {
       blobContentType: labels.contentType,
       ...(labels.md5 ? { blobContentMD5: labels.md5 } : {}),
     },
   };
+}
+
+function conditionsOf(condition: WriteCondition) {
+  if ('etag' in condition) return { ifMatch: condition.etag };
+  return 'absent' in condition ? { ifNoneMatch: '*' } : { ifUnmodifiedSince: BEFORE_ALL_BLOBS };
 }

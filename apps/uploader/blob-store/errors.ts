@@ -106,6 +106,13 @@ export function proxyAsks(doing: string): StoreError {
   return new StoreError('ProxyAuthenticationRequired', 'probe', message, PROXY_ASKS);
 }
 
+/** Whether the service itself said no to this one request, as to a key that may not read what was asked for. */
+export function refusesUs(error: StoreError | Interrupted): boolean {
+  if (!(error instanceof StoreError) || error.code === NOT_A_BLOB_SERVICE) return false;
+  const status = error.status ?? 0;
+  return error.disposition === 'probe' && status >= 400 && status < 500 && status !== PROXY_ASKS;
+}
+
 /** The service's error code, wherever this answer carries it (a HEAD has it in a header alone). */
 export function serviceCode(error: RestError): string | undefined {
   const details = error.details as { errorCode?: string; code?: string } | undefined;

@@ -1,8 +1,6 @@
-import { contentType } from 'mime-types';
 import {
   BLOCK_ID_LENGTH,
   blockLength,
-  formatTimeNs,
   Interrupted,
   plannedBlocks,
   sameBlocks,
@@ -11,39 +9,19 @@ import {
   type UploadPlan,
 } from '@app/shared/domain';
 import type { StagedFile } from '@app/shared/files';
-import {
-  sharedSignal,
-  type BlobLabels,
-  type BlobStore,
-  type StoredBlob,
-  type WriteCondition,
-  type WriteResult,
-} from '../blob-store/blob-store.js';
+import { sharedSignal, type StoredBlob, type WriteCondition } from '../blob-store/blob-store.js';
 import { requireOwnership, type Run, type Tools } from '../run.js';
+import { findSinglePut, isImmutable, labelsOf, putWhole, type UploadedBlob } from './put-whole.js';
 
-/** A blob that was written, or found to be this very file already; not verified yet. */
-export interface UploadedBlob {
-  readonly staged: StagedFile;
-  /** The blocks that its list must have; null for a single put. */
-  readonly blocks: readonly ListedBlock[] | null;
-  /**
-   * For a single put, the MD5 in the service's answer to that very request, or of the bytes read back from a blob that
-   * may not be overwritten. Never the Content-MD5 that a blob carries: anybody may have set that.
-   */
-  readonly provedMd5: Uint8Array | null;
-}
-
-/** Blocks of another tool lie uncommitted under the name, and cannot be cleared without harm to the blob there. */
+/** Blocks of another tool lie uncommitted under the name, and cannot be cleared without harm. */
 export class ForeignBlocks extends Error {
   override readonly name = 'ForeignBlocks';
 }
 
 /** How often a run begins anew because somebody else wrote the same name meanwhile. */
 const CONFLICTS_MAX = 4;
-/** The service's refusals to overwrite a blob that a policy or a legal hold protects. */
-const IMMUTABLE: ReadonlySet<string> = new Set(['BlobImmutableDueToPolicy', 'BlobImmutableDueToLegalHold']);
-/** An answer without an MD5: equals none, so that verify fails closed. */
-const NO_MD5 = new Uint8Array(0);
+/** What one write to a socket may hold, bytes; within Azure's ceiling of a Put Blob (5000 MiB). */
+const PUT_MAX = 2 ** 31 - 1;
 type BlockPlan = Extract<UploadPlan, { kind: 'blocks' }>;
 
 /**
@@ -66,61 +44,6 @@ export async function upload(run: Run, staged: StagedFile, tools: Tools): Promis
   throw new StoreError('WriteConflict', 'retry', `another writer kept changing ${run.blob}`);
 }
 
-/** One Put Blob. @returns null where the condition did not hold. */
-async function putWhole(run: Run, staged: StagedFile, tools: Tools): Promise<UploadedBlob | null> {
-  const { store } = tools;
-  const md5 = staged.md5;
-  if (!md5) throw new StoreError('NoChecksum', 'retry', 'a single put needs the MD5 from staging');
-  const lent = staged.bytes ? null : await tools.memory.lend(staged.plan.size, run.signal);
-  try {
-    if (lent) await staged.read(lent.buffer, 0, staged.plan.size);
-    const bytes = lent?.buffer ?? staged.bytes ?? Buffer.alloc(0);
-    const put = (condition: WriteCondition) =>
-      store.putWhole(run.blob, bytes, md5, labelsOf(run, staged, tools), condition, run.signal);
-    const provedMd5 = await putOrFind(run, staged.plan.size, md5, put, store);
-    if (!provedMd5) return null;
-    run.progress(staged.plan.size, staged.plan.size);
-    return { staged, blocks: null, provedMd5 };
-  } finally {
-    lent?.release();
-  }
-}
-
-/**
- * Puts under "nothing is there", else over the very blob that was read. What is there is never taken for this file by
- * its size and Content-MD5, also not after a lost answer to our own put: that MD5 is a label. Only where the store
- * refuses to overwrite it are its bytes read back.
- *
- * @returns the MD5 that the service answered, or that was read back; null where the condition did not hold
- */
-async function putOrFind(
-  run: Run,
-  size: number,
-  md5: Uint8Array,
-  put: (condition: WriteCondition) => Promise<WriteResult>,
-  store: BlobStore,
-): Promise<Uint8Array | null> {
-  try {
-    const first = await put({ absent: true });
-    if (first.written) return first.md5 ?? NO_MD5;
-    const there = await store.properties(run.blob, run.signal);
-    if (!there) return null;
-    await requireOwnership(run);
-    const second = await put({ etag: there.etag });
-    return second.written ? (second.md5 ?? NO_MD5) : null;
-  } catch (error) {
-    if (!isImmutable(error)) throw error;
-    const found = await store.md5OfSinglePut(run.blob, size, run.signal);
-    if (!found || Buffer.compare(found, md5) !== 0) throw error;
-    run.note('the store holds this very file already, and does not let it be overwritten');
-    return found;
-  }
-}
-
-function isImmutable(error: unknown): boolean {
-  return error instanceof StoreError && IMMUTABLE.has(error.code);
-}
-
 /** Put Block in parallel for what is missing, then Put Block List. @returns null where the condition did not hold. */
 async function putBlocks(
   run: Run,
@@ -137,8 +60,16 @@ async function putBlocks(
     run.note('the store holds this very file already');
     run.progress(plan.size, plan.size);
   } else {
-    if (there.uncommitted.some((block) => block.id.length !== BLOCK_ID_LENGTH))
-      there = await clearForeign(run, there, tools);
+    if (there.uncommitted.some((block) => block.id.length !== BLOCK_ID_LENGTH)) {
+      const fits = plan.size <= Math.min(tools.rules.blocks.blockMemory, PUT_MAX);
+      if (!(await clearForeign(run, there, fits, tools))) {
+        if (!fits) throw foreignBlocks(run, plan.size);
+        // clears them, too, and leaves nothing but the real content
+        run.note('uncommitted blocks of another tool are here: the whole file is put over them at once');
+        return putWhole(run, staged, tools);
+      }
+      there = await store.read(run.blob, run.signal);
+    }
     await sendMissing(run, staged, plan, blocks, there.uncommitted, tools);
   }
 
@@ -147,24 +78,42 @@ async function putBlocks(
   try {
     const ids = blocks.map((block) => block.id);
     const result = await store.commit(run.blob, ids, labelsOf(run, staged, tools), condition, run.signal);
-    return result.written ? { staged, blocks, provedMd5: null } : null;
+    return result.written ? { staged, blocks, wantedMd5: null, provedMd5: null } : null;
   } catch (error) {
     // another commit under this name, or seven days, took our uncommitted blocks
     if (error instanceof StoreError && error.code === 'InvalidBlockList') return null;
-    // so is our own commit refused once it was done and its answer was lost
-    if (isImmutable(error) && sameBlocks((await store.read(run.blob, run.signal)).committed, blocks))
-      return { staged, blocks, provedMd5: null };
-    throw error;
+    if (!isImmutable(error)) throw error;
+    // so is our own commit, or our own put over foreign blocks, refused once it was done and its answer was lost
+    if (sameBlocks((await store.read(run.blob, run.signal)).committed, blocks))
+      return { staged, blocks, wantedMd5: null, provedMd5: null };
+    const found = await findSinglePut(run, staged, tools);
+    if (!found) throw error;
+    return found;
   }
 }
 
-async function clearForeign(run: Run, there: StoredBlob, tools: Tools): Promise<StoredBlob> {
+/**
+ * Clears blocks of another tool for the blocks of this file. Not where the container is immutable or may be: what is
+ * committed for it could never be deleted, and would take the name.
+ *
+ * @returns whether they are cleared
+ */
+async function clearForeign(run: Run, there: StoredBlob, fits: boolean, { store }: Tools): Promise<boolean> {
+  const immutable = await store.mayBeImmutable(run.signal).catch((error: unknown) => {
+    // where one put helps as well, that put shows whether the store is away
+    if (fits && error instanceof StoreError) return true;
+    throw error;
+  });
+  if (immutable) return false;
   run.note('clearing uncommitted blocks of another tool');
-  if (!(await tools.store.clearForeignBlocks(run.blob, there, run.signal)))
-    throw new ForeignBlocks(
-      `another tool left uncommitted blocks under ${run.blob}, and clearing them would harm the blob there; wait until they expire (7 days) or delete the blob, then retry`,
-    );
-  return tools.store.read(run.blob, run.signal);
+  return store.clearForeignBlocks(run.blob, there, run.signal);
+}
+
+function foreignBlocks(run: Run, size: number): ForeignBlocks {
+  const raise = size <= PUT_MAX ? `, or raise APP_BLOCK_MEMORY to at least ${size}` : '';
+  return new ForeignBlocks(
+    `another tool left uncommitted blocks under ${run.blob}; they cannot be cleared without harm (the container is or may be immutable, or another blob is there), and ${size} bytes are too many for one put over them; let that tool finish, or wait until they expire (7 days)${raise}; then retry`,
+  );
 }
 
 /** Sends the blocks that the store does not hold, a few at a time; the first error stops the others. */
@@ -216,15 +165,4 @@ async function sendMissing(
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   const cause = errors.find((error) => !(error instanceof Interrupted)) ?? errors[0];
   if (cause !== undefined) throw cause;
-}
-
-function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels {
-  const mtime = formatTimeNs(staged.look.mtimeNs);
-  return {
-    contentType:
-      contentType(run.filename.slice(run.filename.lastIndexOf('.') + 1)) || 'application/octet-stream',
-    md5: tools.rules.contentMd5 ? staged.md5 : null,
-    // the key and form in which rclone keeps it too: https://rclone.org/azureblob/#modification-times
-    metadata: { ...(mtime === null ? {} : { mtime }), size: String(staged.plan.size) },
-  };
 }

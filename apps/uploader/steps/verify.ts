@@ -1,6 +1,6 @@
 import { claimKey, sameBlocks, StoreError, type FileLook } from '@app/shared/domain';
 import type { Run, Tools } from '../run.js';
-import type { UploadedBlob } from './upload.js';
+import type { UploadedBlob } from './put-whole.js';
 
 declare const proof: unique symbol;
 
@@ -41,9 +41,9 @@ export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Pr
   } as VerifiedBlob;
 }
 
-function verifySingle({ staged, provedMd5 }: UploadedBlob): void {
-  if (!staged.md5) throw notVerified('no checksum was taken');
-  if (!provedMd5 || Buffer.compare(provedMd5, staged.md5) !== 0)
+function verifySingle({ wantedMd5, provedMd5 }: UploadedBlob): void {
+  if (!wantedMd5) throw notVerified('no checksum was taken');
+  if (!provedMd5 || Buffer.compare(provedMd5, wantedMd5) !== 0)
     throw notVerified('the answer to its put names another MD5, or none');
 }
 
