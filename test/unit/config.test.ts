@@ -42,6 +42,7 @@ test('the defaults are those of the contract', () => {
       accountUrl: 'https://acme.blob.core.windows.net',
       container: 'ingest',
       credential: 'auto',
+      sasFile: null,
       connectionString: null,
       accountName: null,
       accountKey: null,
@@ -74,7 +75,7 @@ test('the defaults are those of the contract', () => {
 test('the contract has these variables, and no other', () => {
   assert.deepEqual(
     Object.keys(SCHEMA).sort(),
-    `APP_AZURE_ACCOUNT_URL APP_AZURE_CONTAINER APP_AZURE_CREDENTIAL APP_AZURE_CONNECTION_STRING APP_AZURE_ACCOUNT_NAME
+    `APP_AZURE_ACCOUNT_URL APP_AZURE_CONTAINER APP_AZURE_CREDENTIAL APP_AZURE_SAS_FILE APP_AZURE_CONNECTION_STRING APP_AZURE_ACCOUNT_NAME
      APP_AZURE_ACCOUNT_KEY APP_AZURE_CREATE_CONTAINER APP_AZURE_MAX_BLOCK_SIZE APP_AZURE_MAX_SINGLE_PUT_SIZE
      APP_AZURE_MAX_CONCURRENCY APP_BLOCK_MEMORY APP_CONTENT_MD5 APP_NFS_INCOMING_DIR APP_NFS_PROCESSING_ROOT
      APP_NFS_FAILED_ROOT APP_LOCAL_STAGING_ROOT APP_STAGING_LIMIT APP_POLL_INTERVAL_S APP_MIN_FILE_AGE_S
@@ -139,6 +140,11 @@ test('rules between variables', () => {
     [{ APP_AZURE_MAX_SINGLE_PUT_SIZE: '65Mi' }, /APP_AZURE_MAX_SINGLE_PUT_SIZE.*APP_BLOCK_MEMORY/],
     [{ APP_BLOCK_MEMORY: '1Mi' }, /APP_BLOCK_MEMORY/],
     [{ APP_NFS_FAILED_ROOT: '/mnt/nfs/./incoming/' }, /four different folders/],
+    [{ APP_AZURE_CREDENTIAL: 'sas' }, /APP_AZURE_SAS_FILE is not set/],
+    [
+      { APP_AZURE_SAS_FILE: '/sas', APP_AZURE_ACCOUNT_URL: 'http://a.example' },
+      /APP_AZURE_ACCOUNT_URL must be https/,
+    ],
     [{ APP_AZURE_CREDENTIAL: 'connection-string' }, /APP_AZURE_CONNECTION_STRING is not set/],
     [{ APP_AZURE_CREDENTIAL: 'account-key', APP_AZURE_ACCOUNT_NAME: 'acme' }, /APP_AZURE_ACCOUNT_KEY/],
     [{ APP_AZURE_ACCOUNT_NAME: 'acme' }, /set both or neither/],

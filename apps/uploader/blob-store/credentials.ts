@@ -1,18 +1,19 @@
-import { StorageSharedKeyCredential, type newPipeline } from '@azure/storage-blob';
+import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import { messageOf, StoreError } from '@app/shared/domain';
 import type { Config } from '@app/shared/config';
 import { BlobStore } from './blob-store.js';
 import type { WaysOut } from '@app/shared/network';
-import { openContainer, wayOut, type BodyDigests } from './pipeline.js';
+import { SecretFile } from '@app/shared/files';
+import { openContainer, wayOut, type BodyDigests, type Credential } from './pipeline.js';
+import { SharedAccess } from './sas.js';
 
 /** What each way to sign in may take, write probe included; milliseconds. */
 const TRY_MS = 10_000;
 /** A store that does not answer is asked again at start, but the process gives up within this; milliseconds, contract: 45 s. */
 const REACH_MS = 40_000;
 
-type Credential = Parameters<typeof newPipeline>[0];
 interface Way {
-  readonly name: 'identity' | 'connection-string' | 'account-key';
+  readonly name: 'identity' | 'sas' | 'connection-string' | 'account-key';
   readonly variables: string;
   readonly open: () => Credential | Promise<Credential>;
 }
@@ -51,7 +52,7 @@ export async function openBlobStore(
     }
     if (failures.length === 0)
       throw new NoAccess(
-        'no way to sign in: set APP_AZURE_CONNECTION_STRING, or APP_AZURE_ACCOUNT_NAME and APP_AZURE_ACCOUNT_KEY, or give the pod an identity',
+        'no way to sign in: set APP_AZURE_SAS_FILE, APP_AZURE_CONNECTION_STRING, or APP_AZURE_ACCOUNT_NAME and APP_AZURE_ACCOUNT_KEY, or give the pod an identity',
       );
     // asking again helps only where nobody answered
     if (reachable || Date.now() > lastRound)
@@ -102,7 +103,7 @@ function isAway(error: unknown): boolean {
 
 /** The ways to sign in that the settings allow, in their order. */
 function waysOf(config: Config, waysOut: WaysOut): Way[] {
-  const { credential, connectionString, accountName, accountKey } = config.azure;
+  const { credential, sasFile, connectionString, accountName, accountKey } = config.azure;
   const allowed = (name: Way['name']) => credential === 'auto' || credential === name;
   const ways: Way[] = [];
   // a bearer token is never sent over http
@@ -111,6 +112,12 @@ function waysOf(config: Config, waysOut: WaysOut): Way[] {
       name: 'identity',
       variables: 'APP_AZURE_CREDENTIAL, AZURE_CLIENT_ID and the like',
       open: () => openIdentity(waysOut),
+    });
+  if (allowed('sas') && sasFile !== null)
+    ways.push({
+      name: 'sas',
+      variables: 'APP_AZURE_SAS_FILE',
+      open: () => new SharedAccess(new SecretFile(sasFile)),
     });
   if (allowed('connection-string') && connectionString !== null)
     ways.push({
@@ -148,6 +155,8 @@ function fromConnectionString(text: string): Credential {
   const name = /(?:^|;)\s*AccountName=([^;]+)/i.exec(text)?.[1];
   const key = /(?:^|;)\s*AccountKey=([^;]+)/i.exec(text)?.[1];
   if (!name || !key)
-    throw new Error('it holds no AccountName and AccountKey; a shared access signature cannot be used here');
+    throw new Error(
+      'it holds no AccountName and AccountKey; a shared access signature goes into APP_AZURE_SAS_FILE',
+    );
   return new StorageSharedKeyCredential(name, key);
 }

@@ -77,6 +77,7 @@ function build(role: Role, v: Values) {
       accountUrl: v.APP_AZURE_ACCOUNT_URL ?? '',
       container: v.APP_AZURE_CONTAINER ?? '',
       credential: must(v.APP_AZURE_CREDENTIAL),
+      sasFile: v.APP_AZURE_SAS_FILE,
       connectionString: v.APP_AZURE_CONNECTION_STRING,
       accountName: v.APP_AZURE_ACCOUNT_NAME,
       accountKey: v.APP_AZURE_ACCOUNT_KEY,

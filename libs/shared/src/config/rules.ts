@@ -45,6 +45,25 @@ export const RULES: readonly Rule[] = [
         : 'APP_AZURE_CONTAINER must be 3 to 63 lower-case letters, digits and single hyphens',
   },
   {
+    names: ['APP_AZURE_CREDENTIAL', 'APP_AZURE_SAS_FILE'],
+    role: 'uploader',
+    fault: (v) =>
+      v.APP_AZURE_CREDENTIAL === 'sas' && v.APP_AZURE_SAS_FILE === null
+        ? 'APP_AZURE_CREDENTIAL is sas, but APP_AZURE_SAS_FILE is not set'
+        : null,
+  },
+  {
+    // a signature stands in every URL
+    names: ['APP_AZURE_SAS_FILE', 'APP_AZURE_ACCOUNT_URL'],
+    role: 'uploader',
+    fault: (v) => {
+      const url = new URL(v.APP_AZURE_ACCOUNT_URL ?? 'https://unset');
+      return v.APP_AZURE_SAS_FILE !== null && url.protocol === 'http:' && !isLoopback(url.hostname)
+        ? 'APP_AZURE_SAS_FILE is set, which APP_AZURE_ACCOUNT_URL must be https for'
+        : null;
+    },
+  },
+  {
     names: ['APP_AZURE_CREDENTIAL', 'APP_AZURE_CONNECTION_STRING'],
     role: 'uploader',
     fault: (v) =>

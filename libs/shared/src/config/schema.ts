@@ -170,10 +170,16 @@ export const SCHEMA = {
     meaning: 'The container that receives the blobs, for instance `ingest`.',
   }),
   APP_AZURE_CREDENTIAL: define({
-    kind: choice('auto', 'identity', 'connection-string', 'account-key'),
+    kind: choice('auto', 'identity', 'sas', 'connection-string', 'account-key'),
     default: 'auto',
     meaning:
-      'How to sign in. `auto` tries DefaultAzureCredential, then the connection string, then the account key, each with 10 s and a write probe, and takes the first that passes.',
+      'How to sign in. `auto` tries DefaultAzureCredential, then the SAS file, then the connection string, then the account key, each with 10 s and a write probe, and takes the first that passes.',
+  }),
+  APP_AZURE_SAS_FILE: define({
+    kind: path,
+    default: null,
+    meaning:
+      'File with a shared access signature (`sv=...&sig=...`), read again when it changes or is refused. It needs the rights read, add, create, write and delete on blobs.',
   }),
   APP_AZURE_CONNECTION_STRING: define({
     kind: text,

@@ -8,5 +8,6 @@ export * from './folding.js';
 export * from './volume-clock.js';
 export type { Reservation } from './reservations.js';
 export * from './moment.js';
+export * from './secret-file.js';
 export * from './staging.js';
 export { StagedFile } from './staged-file.js';

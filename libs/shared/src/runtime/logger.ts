@@ -26,7 +26,11 @@ export function createLogger(config: Config, pod: string): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
-        streamWrite: (line) => secrets.reduce((text, secret) => text.replaceAll(secret, '[redacted]'), line),
+        streamWrite: (line) =>
+          secrets
+            .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), line)
+            // signatures come out of files, and may change
+            .replace(/\bsig=[^&\s"'\\]+/g, 'sig=[redacted]'),
       },
     },
     config.log.format === 'pretty'
