@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a machine with Node and nothing else ready: packages, Redis, the build. Quick when all is there.
-# usage: scripts/setup.sh [test|faults]     test: also a browser and Prometheus; faults: also what the tests with root need
+# usage: scripts/setup.sh [test|faults]     test: also a browser, nginx and Prometheus; faults: also what the tests with root need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .local
@@ -69,6 +69,18 @@ fi
 
 if [ "${1:-}" = test ] && ! { have promtool && have prometheus; }; then
   install_packages prometheus || { echo "setup: install Prometheus (promtool) so that it stands in PATH" >&2; exit 1; }
+fi
+
+# The program alone: a package that is installed would start a server of its own.
+nginx_unpacked() {
+  have apt-get && have dpkg || return 1
+  local to=$PWD/.local/nginx
+  rm -rf "$to" && mkdir -p "$to" .local/bin
+  (cd "$to" && apt-get download -qq nginx >&2 && dpkg -x nginx_*.deb .) && ln -sf "$to/usr/sbin/nginx" .local/bin/nginx
+}
+if [ "${1:-}" = test ] && ! have nginx && [ ! -x .local/bin/nginx ]; then
+  say 'setup: nginx'
+  nginx_unpacked || install_packages nginx || { echo "setup: install nginx so that it stands in PATH" >&2; exit 1; }
 fi
 
 if [ "${1:-}" = faults ]; then

@@ -79,6 +79,11 @@ test('writes from another site are refused, Bull Board included', async (t) => {
     { origin: `http://127.0.0.1:${app.port + 1}` },
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
+    { 'sec-fetch-site': 'cross-site', origin: `http://${host}` },
+    { 'sec-fetch-site': 'same-origin, cross-site' },
+    { origin: 'http://sluice.example', 'x-forwarded-host': 'other.example' },
+    { origin: '', 'x-forwarded-host': '' },
+    { origin: 'file://', 'x-forwarded-host': ',' },
   ];
   for (const headers of foreign)
     for (const path of ['/v1/watch/start', '/v1/watch/stop', '/v1/files/retry'])
@@ -93,6 +98,10 @@ test('writes from another site are refused, Bull Board included', async (t) => {
     { origin: `http://${host}` },
     { 'sec-fetch-site': 'same-origin' },
     { 'sec-fetch-site': 'none' },
+    // a proxy asks under another host, and the browser's word or the proxy's says what it was asked for
+    { 'sec-fetch-site': 'same-origin', origin: 'https://sluice.example' },
+    { origin: 'https://sluice.example', 'x-forwarded-host': 'sluice.example' },
+    { origin: 'https://sluice.example:8443', 'x-forwarded-host': 'a.example, Sluice.example:8443' },
   ];
   for (const headers of own)
     assert.equal(

@@ -12,6 +12,7 @@ import { schemaFaults } from './schema.js';
 const COMPONENTS = [
   'components/managed-redis',
   'components/api-without-volume',
+  'components/ingress',
   'components/workload-identity',
   'components/egress-proxy',
   'components/staging-disk',

@@ -23,19 +23,25 @@ export function requireToken(token: string | null) {
   };
 }
 
-/** Refuses writes that another site makes a browser send: Bull Board and the api have no other protection against them. */
+/**
+ * Refuses writes that another site makes a browser send: Bull Board and the api have no other protection against them. The
+ * browser's own word counts where it gives one: a proxy between them may ask under another host than the browser does.
+ *
+ * @see https://www.w3.org/TR/fetch-metadata/ No page can set Sec-Fetch-Site; over plain HTTP browsers leave it out.
+ */
 export function refuseCrossSite(request: Request, response: Response, next: NextFunction): void {
   if (SAFE.has(request.method)) return next();
   const site = request.headers['sec-fetch-site'];
   const { origin } = request.headers;
   const foreign =
-    (typeof site === 'string' && site !== 'same-origin' && site !== 'none') ||
-    (origin !== undefined && !sameHost(origin, request.headers.host));
+    typeof site === 'string'
+      ? site !== 'same-origin' && site !== 'none'
+      : origin !== undefined && !isOwnOrigin(origin, request);
   if (!foreign) return next();
   sendProblem(
     response,
     403,
-    'a write from another site is refused; send it from this origin or without Origin',
+    'a write from another site is refused; send it from this origin or without Origin, and let a proxy before the api pass Host on',
   );
 }
 
@@ -74,6 +80,10 @@ function digest(token: string | Buffer): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-function sameHost(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
+/** Whether an origin is the host that was asked, as the request or a proxy before it says; no page can set either. */
+function isOwnOrigin(origin: string, { headers }: Request): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { host } = new URL(origin);
+  const forwarded = String(headers['x-forwarded-host'] ?? '').split(',');
+  return host !== '' && [headers.host ?? '', ...forwarded].some((name) => name.trim().toLowerCase() === host);
 }
