@@ -35,7 +35,7 @@ export async function startApi(
   const queue = openUploadQueue(queueRedis, prefix, (error) => log.debug(`queue: ${messageOf(error)}`));
   const gate = new RedisGate(redis);
   const pods = new Pods(redis, prefix);
-  const watch = new RedisWatch(redis, gate, fail);
+  const watch = new RedisWatch(redis, prefix, gate, fail);
   const stream = new EventStream(listening, prefix, log);
   const sample = new VolumeSample(config.roots);
   let lastBeat: Reported = { written: true, refusal: null };

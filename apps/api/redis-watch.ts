@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis';
+import { bullmqFault } from '@app/shared/queue';
+import { formatFault } from '@app/shared/records';
 import { evictionFault, memoryProblem, readRedisMemory } from '@app/shared/redis';
 import { StartupError } from '@app/shared/runtime';
 import type { RedisGate } from './redis-gate.js';
@@ -15,12 +17,14 @@ export class RedisWatch {
   /** The sentence for a Redis that is nearly full; null where it is not. */
   trouble: string | null = null;
   private readonly began = performance.now();
+  private format: string | null = null;
   private looked = false;
   private timer: NodeJS.Timeout | null = null;
   private readonly look = (): void => void this.check();
 
   constructor(
     private readonly redis: Redis,
+    private readonly prefix: string,
     private readonly gate: RedisGate,
     private readonly fail: (error: unknown) => void,
   ) {}
@@ -42,7 +46,9 @@ export class RedisWatch {
     try {
       const memory = await this.gate.ask(() => readRedisMemory(this.redis));
       this.trouble = memoryProblem(memory);
-      this.fault = evictionFault(memory);
+      // at its start alone: a newer release that comes later must not end the rollout it came with
+      if (!this.looked) this.format = await this.gate.ask(() => formatFault(this.redis, this.prefix));
+      this.fault = bullmqFault() ?? evictionFault(memory) ?? this.format;
     } catch {
       // away: the gate says so
       return;

@@ -3,8 +3,8 @@ import picomatch from 'picomatch';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
-import { jobStates, openUploadQueue } from '@app/shared/queue';
-import { Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
+import { bullmqFault, jobStates, openUploadQueue } from '@app/shared/queue';
+import { formatFault, Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
@@ -154,7 +154,7 @@ export async function startScanner(
 
   const begin = async (): Promise<void> => {
     const memory = await readRedisMemory(redis);
-    const fault = evictionFault(memory);
+    const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
     if (fault) throw new StartupError(fault);
     if (memory.policy === null)
       log.warn('this Redis hides its eviction policy; make sure that it is noeviction');

@@ -3,8 +3,8 @@ import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
-import { History, Moves, Sessions } from '@app/shared/records';
-import { jobStates } from '@app/shared/queue';
+import { formatFault, History, Moves, Sessions } from '@app/shared/records';
+import { bullmqFault, jobStates } from '@app/shared/queue';
 import {
   connectForWork,
   disconnect,
@@ -172,8 +172,8 @@ export async function startUploader(
       throw error instanceof NoAccess ? new StartupError(error.message) : error;
     });
     const proving = watch.prove(() => stopping);
-    const checking = readRedisMemory(redis).then((memory) => {
-      const fault = evictionFault(memory);
+    const checking = readRedisMemory(redis).then(async (memory) => {
+      const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
       if (fault) throw new StartupError(fault);
       if (memory.policy === null)
         log.warn('this Redis hides its eviction policy; make sure that it is noeviction');

@@ -1,6 +1,7 @@
 export * from './bytes.js';
 export * from './child.js';
 export * from './nfs-lab.js';
+export * from './previous-release.js';
 export * from './proxy.js';
 export * from './redis-proxy.js';
 export * from './services.js';

@@ -20,8 +20,10 @@ export class App extends Child {
     readonly port: number,
     readonly env: Record<string, string>,
     uid?: number,
+    /** The folder of another release; default: this one. */
+    release = resolve(__dirname, '../../..'),
   ) {
-    const command = [process.execPath, resolve(__dirname, `../../apps/${role}/main.js`)];
+    const command = [process.execPath, join(release, `dist/apps/${role}/main.js`)];
     // replaces itself by the command: the signals of a test reach the app
     if (uid !== undefined)
       command.unshift('setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--');
@@ -162,15 +164,18 @@ export class World {
     };
   }
 
-  /** Starts one more app; each uploader has a staging folder of its own. Does not wait until it is ready. */
-  async start(role: AppRole, more: Record<string, string> = {}): Promise<App> {
+  /**
+   * Starts one more app, of this release or the one of a folder; each uploader has a staging folder of its own. Does not
+   * wait until it is ready.
+   */
+  async start(role: AppRole, more: Record<string, string> = {}, release?: string): Promise<App> {
     const { uid } = this.options;
     if (!this.options.volume && mkdirSync(this.volume, { recursive: true }) && uid !== undefined)
       chownSync(this.volume, uid, uid);
     const port = await freePort();
     if (role === 'api') this.apiPort = port;
     const staging = join(this.folder, `staging-${this.stagings++}`);
-    const app = new App(role, port, this.env({ APP_LOCAL_STAGING_ROOT: staging, ...more }), uid);
+    const app = new App(role, port, this.env({ APP_LOCAL_STAGING_ROOT: staging, ...more }), uid, release);
     this.apps.push(app);
     return app;
   }

@@ -2,10 +2,9 @@ import { Queue, type JobsOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { jobId } from '../domain/index.js';
 import { bindScript } from '../redis/index.js';
+import { JOB_FIELDS, JOB_KEYS, lockKey, QUEUE_NAME } from './bullmq-keys.js';
 import type { UploadPayload } from './payload.js';
 
-/** The queue's name, as Bull Board shows it; contract section 2. */
-export const QUEUE_NAME = 'upload';
 /** Completed jobs kept for inspection. */
 const COMPLETED_KEPT = 500;
 /** Log lines kept of a job: each wait of a long outage adds one. */
@@ -50,25 +49,24 @@ export function uploadJob(payload: UploadPayload): { name: string; data: UploadP
  * The Lua function `job_state(id)`, for scripts whose first key is the prefix: the {@link JobState} of a job. A lock is
  * what makes a job active; the lists themselves cannot be searched in constant time.
  */
-export const JOB_STATE = `
-local jobs = KEYS[1] .. ':${QUEUE_NAME}:'
+export const JOB_STATE = `${JOB_KEYS}
 local function job_state(id)
-  if redis.call('EXISTS', jobs .. id) == 0 then return 'missing' end
+  if redis.call('EXISTS', job_key(id)) == 0 then return 'missing' end
   for _, state in ipairs({'completed', 'failed', 'delayed'}) do
-    if redis.call('ZSCORE', jobs .. state, id) then return state end
+    if redis.call('ZSCORE', jobs_in(state), id) then return state end
   end
-  if redis.call('EXISTS', jobs .. id .. ':lock') == 1 then return 'active' end
+  if redis.call('EXISTS', job_lock(id)) == 1 then return 'active' end
   return 'queued'
 end
 `;
 // the same as job_state of each, with a handful of commands for all of them: the scanner asks for every name in each scan
 const STATES = `${JOB_STATE}
 local all, locks, states = {}, {}, {}
-for i, id in ipairs(ARGV) do all[i], locks[i] = jobs .. id, jobs .. id .. ':lock' end
+for i, id in ipairs(ARGV) do all[i], locks[i] = job_key(id), job_lock(id) end
 local whole = redis.call('EXISTS', unpack(all)) == #ARGV
 local scores = {}
 for _, state in ipairs({'completed', 'failed', 'delayed'}) do
-  scores[state] = redis.call('ZMSCORE', jobs .. state, unpack(ARGV))
+  scores[state] = redis.call('ZMSCORE', jobs_in(state), unpack(ARGV))
 end
 local held = redis.call('MGET', unpack(locks))
 for i in ipairs(ARGV) do
@@ -100,13 +98,12 @@ export interface JobLock {
 
 /** Whether the lock of a job is still held with this token; asked before anything that cannot be undone. */
 export async function holdsLock(redis: Redis, prefix: string, { id, token }: JobLock): Promise<boolean> {
-  return (await redis.get(`${prefix}:${QUEUE_NAME}:${id}:lock`)) === token;
+  return (await redis.get(lockKey(prefix, id))) === token;
 }
 
-const UPDATE = `
-local job = KEYS[1] .. ':${QUEUE_NAME}:' .. ARGV[1]
-if redis.call('GET', job .. ':lock') ~= ARGV[2] then return 0 end
-redis.call('HSET', job, 'data', ARGV[3])
+const UPDATE = `${JOB_KEYS}
+if redis.call('GET', job_lock(ARGV[1])) ~= ARGV[2] then return 0 end
+redis.call('HSET', job_key(ARGV[1]), '${JOB_FIELDS.data}', ARGV[3])
 return 1`;
 
 /**
@@ -126,14 +123,11 @@ export function updateOwned(
 /** Says something of a job, by its id: its progress, lines of its log. */
 export type JobNotes = (id: string, progress: object | null, lines: readonly string[]) => Promise<void>;
 
-const NOTE = `
-local job = KEYS[1] .. ':${QUEUE_NAME}:' .. ARGV[1]
+const NOTE = `${JOB_KEYS}
+local job, log = job_key(ARGV[1]), job_log(ARGV[1])
 if redis.call('EXISTS', job) == 0 then return 0 end
-if ARGV[2] ~= '' then redis.call('HSET', job, 'progress', ARGV[2]) end
-if #ARGV > 2 then
-  redis.call('RPUSH', job .. ':logs', unpack(ARGV, 3))
-  redis.call('LTRIM', job .. ':logs', -${LINES_KEPT}, -1)
-end
+if ARGV[2] ~= '' then redis.call('HSET', job, '${JOB_FIELDS.progress}', ARGV[2]) end
+if #ARGV > 2 and redis.call('RPUSH', log, unpack(ARGV, 3)) > ${LINES_KEPT} then redis.call('LTRIM', log, -${LINES_KEPT}, -1) end
 return 1`;
 
 /**

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { jobId, parseJson, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
 import { readDone } from './done.js';
 import { recordScript } from './lua.js';
-import { QUEUE_NAME, readPayload, type JobState } from '../queue/index.js';
+import { JOB_FIELDS, jobKey, readPayload, type JobState } from '../queue/index.js';
 
 /** The states that records have; the others are the scanner's view of the drop folder. */
 export const RECORD_STATES = ['queued', 'active', 'delayed', 'failed', 'done'] as const;
@@ -144,7 +144,7 @@ export class History {
     if (differ.length === 0) return records;
     const pipeline = this.redis.pipeline();
     for (const { filename } of differ)
-      pipeline.hmget(`${this.prefix}:${QUEUE_NAME}:${jobId(filename)}`, 'data', 'failedReason');
+      pipeline.hmget(jobKey(this.prefix, jobId(filename)), JOB_FIELDS.data, JOB_FIELDS.failedReason);
     const answers = (await pipeline.exec()) ?? [];
     const moved = new Map(
       differ.map((record, i): [number, FileRecord] => {

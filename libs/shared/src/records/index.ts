@@ -1,4 +1,5 @@
 export * from './events.js';
+export * from './format.js';
 export * from './history.js';
 export * from './incoming.js';
 export * from './live.js';

@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis';
-import { QUEUE_NAME } from '../queue/index.js';
+import { JOB_KEYS } from '../queue/index.js';
 import { DONE } from './done.js';
 import { bindScript, databaseOf, type Script } from '../redis/index.js';
 
 /**
  * What all scripts of the records share. Keys, after the prefix:
  *
+ * - `:format` version of all this, see format.ts
  * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at
  * - `:totals` hash: processed_ok, processed_err, last_error
  * - `:sessions` zset of session keys by start; `:session:<key>` hash
@@ -19,7 +20,7 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  * - `:finished` set of session keys that finished since their manifest was stored
  * - `:events:<database>` channel, and `:started:<database>`, which tells the scanner that a session was started
  */
-const PRELUDE = `
+const PRELUDE = `${JOB_KEYS}
 local P = KEYS[1]
 local at
 local function now()
@@ -47,7 +48,7 @@ local function add_bytes(s, field, bytes)
   if bytes ~= 0 then redis.call('HINCRBY', skey(s), field, string.format('%.0f', bytes)) end
 end
 local function owns(job, token)
-  return not job or job == '' or redis.call('GET', P .. ':${QUEUE_NAME}:' .. job .. ':lock') == token
+  return not job or job == '' or redis.call('GET', job_lock(job)) == token
 end
 local function say(event) redis.call('PUBLISH', P .. ':events:' .. DB, cjson.encode(event)) end
 local function open_session(s, name)

@@ -1,4 +1,4 @@
-import { JOB_STATE, QUEUE_NAME } from '../queue/index.js';
+import { JOB_FIELDS, JOB_STATE } from '../queue/index.js';
 
 // The moves of a file, each one atomic step; what they share, keys and functions, stands in lua.ts.
 
@@ -47,7 +47,7 @@ if before ~= 'active' then
   set_state(id, s, name, h[1], 'active', 'an uploader is at it')
   if redis.call('HEXISTS', skey(s), 'finished_at') == 1 then review(s) end
 end
-local lock_ms = job and job ~= '' and redis.call('PTTL', P .. ':${QUEUE_NAME}:' .. job .. ':lock') or 0
+local lock_ms = job and job ~= '' and redis.call('PTTL', job_lock(job)) or 0
 return {before, deaths, alone_deaths, runs, lock_ms}`;
 // A run that another one has taken over says nothing more.
 /** Ends a run without a result. */
@@ -82,10 +82,10 @@ for i = 1, #ARGV, 3 do
   local s, name, job = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
   if id and redis.call('HGET', fkey(id), 'state') == 'failed' and job_state(job) == 'queued' then
-    local read, data = pcall(cjson.decode, redis.call('HGET', jobs .. job, 'data') or '')
+    local read, data = pcall(cjson.decode, redis.call('HGET', job_key(job), '${JOB_FIELDS.data}') or '')
     local its = read and type(data) == 'table' and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s
     -- a mark is old once the job has failed since it was written: see withoutOldMark
-    local old = its and data.failing_at and tonumber(redis.call('HGET', jobs .. job, 'atm') or 0) > tonumber(data.failing_at)
+    local old = its and data.failing_at and tonumber(redis.call('HGET', job_key(job), '${JOB_FIELDS.attempts}') or 0) > tonumber(data.failing_at)
     if its and (old or type(data.quarantined) ~= 'table') then
       begin_anew(id)
       redis.call('HSET', fkey(id), 'retried', 1)
