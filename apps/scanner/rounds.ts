@@ -1,6 +1,6 @@
-import { findFoldings } from '@app/shared/files';
+import { findFoldings, findRestless } from '@app/shared/files';
 import { memoryProblem, readRedisMemory } from '@app/shared/redis';
-import { sessionKey } from '@app/shared/domain';
+import { sessionKey, type Difference } from '@app/shared/domain';
 import type { ScannerParts } from './parts.js';
 import { forgetThrough } from './namesakes.js';
 import { recover, RecoveryMemory } from './recover.js';
@@ -38,6 +38,7 @@ export class Rounds {
   private redisProblem: string | null = null;
   private scanProblem: string | null = null;
   private recoveryProblems: readonly string[] = [];
+  private restless: readonly Difference[] = [];
 
   constructor(
     private readonly parts: ScannerParts,
@@ -64,6 +65,7 @@ export class Rounds {
       this.redisProblem,
       this.sessionFile.problem,
       this.scanProblem,
+      this.restlessProblem(),
       ...this.parts.clock.problems(),
       ...this.recoveryProblems,
       shown ? this.lost?.sentence : null,
@@ -108,6 +110,7 @@ export class Rounds {
     // kept until it is dealt with: the next check finds the id in Redis again
     if (fresh || forgotten) this.doubt = { lost: forgotten || (this.doubt?.lost ?? false) };
     if (fresh) await this.findFoldings();
+    if (fresh) await this.findRestless();
     if (fresh) await this.sessionFile.load();
     this.volumeId = id;
     this.proved = true;
@@ -122,6 +125,20 @@ export class Rounds {
     log.warn(
       `this volume does not tell names apart by ${foldings.join(' and ')}: of two files that differ in nothing else, the second is held until the first is through`,
     );
+  }
+
+  /** Finds out whether sources can be told from others on this volume; where they cannot, files are stored and stay. */
+  private async findRestless(): Promise<void> {
+    const { volume, layout, log } = this.parts;
+    this.restless = await findRestless(volume, layout.roots);
+    const problem = this.restlessProblem();
+    if (problem !== null) log.warn(problem);
+  }
+
+  private restlessProblem(): string | null {
+    return this.restless.length === 0
+      ? null
+      : `this volume changes the ${this.restless.join(' and ')} of a file that is only renamed or looked at, so no source can be proved and removed; see docs/storage.md`;
   }
 
   /** Where Redis knows no session at all, it is new or has lost its data, and the volume knows better. */

@@ -15,6 +15,7 @@ const NO_ROOM_DELAY_MS = 5_000;
 export interface Moved {
   readonly outcome: Outcome;
   readonly observation?: Unsettled['observation'];
+  readonly changes?: Unsettled['changes'];
   readonly claim?: string;
 }
 
@@ -69,7 +70,7 @@ async function moveReserved(run: Run, found: Found, room: Reservation, tools: To
     case 'unclaimed':
       return { outcome: await nothingLeft(run, tools) };
     case 'changed':
-      return changed(result.look, result.why, tools);
+      return changed(result.look, result.changes, result.why, tools);
     case 'not-a-file':
       return { outcome: { kind: 'quarantine', code: 'NotAPlainFile', why: `it is a ${result.fileKind}` } };
     case 'too-large':
@@ -131,7 +132,7 @@ async function claimThenStage(
   if (!settled.rests) return settled.unsettled;
   if (settled.expect.size > room.bytes) {
     const why = `it grew from ${room.bytes} to ${settled.expect.size} bytes`;
-    return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, why, tools);
+    return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, ['size'], why, tools);
   }
   return run.step('stage', () => stage(run, null, settled.expect, room, tools));
 }

@@ -13,6 +13,7 @@ import type { HeldJob } from './held-job.js';
 import type { Moved } from './move-file.js';
 import type { ProcessorParts } from './parts.js';
 import { Quarantining } from './quarantining.js';
+import { OFTEN, restless } from './restless.js';
 import type { RunLog } from './run-log.js';
 import type { Run } from './run.js';
 
@@ -56,7 +57,7 @@ export class UploadProcessor {
 
   private async turn(job: HeldJob, run: Run, moved: Moved, runLog: RunLog): Promise<unknown> {
     const { outcome } = moved;
-    if (outcome.kind !== 'outage') this.waits.delete(run.blob);
+    if (outcome.kind !== 'outage' && outcome.kind !== 'settle') this.waits.delete(run.blob);
     switch (outcome.kind) {
       case 'done':
         return this.done(run, outcome, moved.claim ?? '', runLog);
@@ -68,20 +69,8 @@ export class UploadProcessor {
         return this.quarantine(job, run, outcome, run.payload.attempts + 1, runLog);
       case 'outage':
         return this.outage(job, run, outcome, runLog);
-      case 'settle': {
-        const o = moved.observation;
-        const observation = o && {
-          size: o.size,
-          mtime_ns: String(o.mtimeNs),
-          ctime_ns: String(o.ctimeNs),
-          since: o.since,
-          since_of: o.sinceOf,
-        };
-        // a file that waits for another one keeps what is known of it
-        const change = o && observation ? { observation, size: o.size, mtime_ns: observation.mtime_ns } : {};
-        runLog.note(outcome.why);
-        return this.delay(job, run, outcome.delayMs, outcome.why, change);
-      }
+      case 'settle':
+        return this.settle(job, run, outcome, moved, runLog);
       case 'interrupted':
         return this.handBack(job, run, outcome.why, runLog);
     }
@@ -97,6 +86,37 @@ export class UploadProcessor {
     runLog.done(facts);
     this.ends.add(run.session, run.blob, claim);
     return { blob_url: facts.blobUrl, size: facts.size, md5: facts.md5 };
+  }
+
+  private async settle(
+    job: HeldJob,
+    run: Run,
+    outcome: Extract<Outcome, { kind: 'settle' }>,
+    { observation: o, changes = [] }: Moved,
+    runLog: RunLog,
+  ): Promise<unknown> {
+    const observation = o && {
+      size: o.size,
+      mtime_ns: String(o.mtimeNs),
+      ctime_ns: String(o.ctimeNs),
+      since: o.since,
+      since_of: o.sinceOf,
+    };
+    const settles = run.payload.settles + (changes.length > 0 ? 1 : 0);
+    // a file that waits for another one keeps what is known of it
+    const change =
+      o && observation ? { observation, size: o.size, mtime_ns: observation.mtime_ns, settles } : {};
+    runLog.note(outcome.why);
+    const path = this.parts.tools.layout.processing(run.session, run.filename);
+    const often = changes.length === 0 ? null : restless(path, settles, changes, outcome);
+    if (often)
+      this.waits.set(run.blob, {
+        sentence: often.sentence,
+        until: Date.now() + often.delayMs + OUTAGE_DELAY_MAX_MS,
+      });
+    else if (settles < OFTEN) this.waits.delete(run.blob);
+    const { delayMs, why } = often ?? outcome;
+    return this.delay(job, run, delayMs, why, change);
   }
 
   private async retry(
@@ -177,7 +197,7 @@ export class UploadProcessor {
   ): Promise<never> {
     const attempts = change.attempts ?? run.payload.attempts;
     // a retried file begins anew, also in its data
-    const anew = run.retried ? { attempts: 0, waits: 0 } : {};
+    const anew = run.retried ? { attempts: 0, waits: 0, settles: 0 } : {};
     await job.change({ ...anew, ...change });
     const rest = { state: 'delayed', why, attempts, code } as const;
     await this.parts.moves.rest(run.session, run.filename, run.id, rest, run.lock);

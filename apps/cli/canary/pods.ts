@@ -6,7 +6,9 @@ import { messageOf } from '@app/shared/domain';
 import {
   lookAtRoom,
   measureLocal,
+  measureNames,
   raceForFiles,
+  renameKeepsFiles,
   seeEachOther,
   tellNames,
   watchGrowth,
@@ -109,7 +111,9 @@ async function testTogether(meeting: Meeting, orders: PodOrders, volume: string)
     ...(await seeEachOther(meeting, other, orders.bytes)),
     ...(orders.local ? await measureLocal(orders.local, orders.bytes) : []),
     ...(await raceForFiles(meeting, other)),
+    ...(await renameKeepsFiles(meeting)),
     ...(await tellNames(meeting)),
+    ...(await measureNames(meeting)),
     ...(await watchGrowth(meeting, other, orders.ageMs)),
     ...(await lookAtRoom(meeting)),
   ];

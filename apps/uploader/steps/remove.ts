@@ -1,4 +1,5 @@
 import {
+  differences,
   Interrupted,
   millisecondsOf,
   removedFileName,
@@ -36,7 +37,11 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
   }
   if (result.kind === 'changed') {
     if (!result.aside || (await putBack(removing, source, tools))) await dropNote();
-    return { removed: false, unsettled: changed(result.look, 'it changed while it was uploaded', tools) };
+    // the rename itself moves the change time
+    const expected = result.aside ? { ...verified.source, ctimeNs: result.look.ctimeNs } : verified.source;
+    const changes = differences(expected, result.look);
+    const why = 'it changed while it was uploaded';
+    return { removed: false, unsettled: changed(result.look, changes, why, tools) };
   }
   try {
     await writeReceipt(run, verified, tools);

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import {
   decideStability,
+  differences,
   type Clocks,
+  type Difference,
   type FileLook,
   type Observation,
   type Outcome,
+  type Verdict,
 } from '@app/shared/domain';
 import type { Run, Tools } from '../run.js';
 
@@ -17,6 +20,8 @@ export type Settled =
 export interface Unsettled {
   readonly outcome: Extract<Outcome, { kind: 'settle' }>;
   readonly observation: Observation;
+  /** What changed since the last look; nothing where it merely waits. */
+  readonly changes: readonly Difference[];
 }
 
 /**
@@ -36,7 +41,9 @@ export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> 
     useCtime: false,
   });
   if (verdict.stable) return { rests: true, expect: look };
-  return { rests: false, unsettled: unsettled(verdict.why, verdict.observation, tools, verdict.waitMs) };
+  const { size, mtimeNs } = look;
+  const changes = observation === null ? [] : differences(observation, { size, mtimeNs });
+  return { rests: false, unsettled: unsettled(verdict.why, verdict, changes, tools) };
 }
 
 /** Tells the steady clock of this process from those of other pods, and of its own earlier runs. */
@@ -60,17 +67,28 @@ export function restedAs(run: Run): { size: number; mtimeNs: bigint } | null {
 }
 
 /** The outcome for a file that was seen to change: it is looked at again once it may have come to rest. */
-export function changed(look: FileLook, why: string, tools: Tools): Unsettled {
+export function changed(
+  look: FileLook,
+  changes: readonly Difference[],
+  why: string,
+  tools: Tools,
+): Unsettled {
   const verdict = decideStability(null, look, clocksOf(tools), {
     minAgeMs: tools.rules.minFileAgeMs,
     useCtime: false,
   });
-  return unsettled(`settling: ${why}`, verdict.observation, tools, verdict.waitMs);
+  return unsettled(`settling: ${why}`, verdict, changes, tools);
 }
 
-function unsettled(why: string, observation: Observation, tools: Tools, waitMs: number): Unsettled {
+function unsettled(
+  why: string,
+  { observation, waitMs }: Verdict,
+  changes: readonly Difference[],
+  tools: Tools,
+): Unsettled {
   return {
     outcome: { kind: 'settle', why, delayMs: Math.max(tools.rules.pollIntervalMs, waitMs) },
     observation,
+    changes,
   };
 }

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """A pass-through FUSE that behaves like volumes other than a plain POSIX one.
 
-usage: strange-volume.py <below> <mounted> [--fold] [--keep=TEXT] [--name-max=BYTES] [--new-inodes] [--moving-ctimes]
+usage: strange-volume.py <below> <mounted> [--fold] [--keep=TEXT] [--name-max=BYTES] [--new-inodes] [--moving-ctimes=TEXT]
 
 --fold           looks names up without regard to case and Unicode form, and lists them as they were made (SMB, ZFS, ext4 +F)
---keep           refuses to unlink names that hold TEXT, until a file `let-go` lies beside <below> (WORM shares, odd access lists)
+--keep           refuses to unlink names that hold TEXT (WORM shares, odd access lists)
 --name-max       takes no longer names (eCryptfs: 143)
 --new-inodes     gives a file a new inode at each rename (some FUSE and SMB servers)
---moving-ctimes  gives a file a new change time at each look
+--moving-ctimes  gives a file whose path holds TEXT a new change time at each look (agents that touch files)
+
+Once a file `let-go` lies beside <below>, it is strange no more in --keep, --new-inodes and --moving-ctimes.
 """
 import argparse
 import errno
@@ -25,12 +27,16 @@ parser.add_argument('--fold', action='store_true')
 parser.add_argument('--keep')
 parser.add_argument('--name-max', type=int, default=255)
 parser.add_argument('--new-inodes', action='store_true')
-parser.add_argument('--moving-ctimes', action='store_true')
+parser.add_argument('--moving-ctimes')
 options = parser.parse_args()
 
 
 def folded(name):
     return unicodedata.normalize('NFC', name).casefold()
+
+
+def lets_go():
+    return os.path.exists(os.path.join(os.path.dirname(options.below), 'let-go'))
 
 
 class Strange(fusepy.Operations):
@@ -63,11 +69,11 @@ class Strange(fusepy.Operations):
 
     def getattr(self, path, fh=None):
         stat = os.lstat(self.real(path))
-        moving = options.moving_ctimes and modes.S_ISREG(stat.st_mode)
+        moving = options.moving_ctimes is not None and options.moving_ctimes in path and modes.S_ISREG(stat.st_mode)
         return {
             'st_ino': stat.st_ino + (self.renames.get(stat.st_ino, 0) << 40), 'st_mode': stat.st_mode, 'st_nlink': stat.st_nlink, 'st_uid': stat.st_uid,
             'st_gid': stat.st_gid, 'st_size': stat.st_size, 'st_blocks': stat.st_blocks,
-            'st_atime': stat.st_atime_ns, 'st_mtime': stat.st_mtime_ns, 'st_ctime': time.time_ns() if moving else stat.st_ctime_ns,
+            'st_atime': stat.st_atime_ns, 'st_mtime': stat.st_mtime_ns, 'st_ctime': time.time_ns() if moving and not lets_go() else stat.st_ctime_ns,
         }
 
     def readdir(self, path, fh):
@@ -85,7 +91,7 @@ class Strange(fusepy.Operations):
             target = os.path.join(os.path.dirname(target), os.path.basename(new))
         os.rename(source, target)
         inode = os.lstat(target)
-        if options.new_inodes and modes.S_ISREG(inode.st_mode):
+        if options.new_inodes and not lets_go() and modes.S_ISREG(inode.st_mode):
             self.renames[inode.st_ino] = self.renames.get(inode.st_ino, 0) + 1
 
     def create(self, path, mode, fi=None):
@@ -116,8 +122,7 @@ class Strange(fusepy.Operations):
         os.rmdir(self.real(path))
 
     def unlink(self, path):
-        let_go = os.path.join(os.path.dirname(options.below), 'let-go')
-        if options.keep and options.keep in path and not os.path.exists(let_go):
+        if options.keep and options.keep in path and not lets_go():
             raise fusepy.FuseOSError(errno.EPERM)
         os.unlink(self.real(path))
 

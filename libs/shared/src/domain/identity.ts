@@ -20,6 +20,33 @@ export interface FileLook extends FileIdentity {
   readonly ctimeNs: bigint;
 }
 
+/** What a look may find changed of a file. */
+export type Difference = 'size' | 'modification time' | 'change time' | 'inode';
+
+const DIFFERENCES = {
+  size: 'size',
+  mtimeNs: 'modification time',
+  ctimeNs: 'change time',
+  ino: 'inode',
+} as const;
+
+type Look = Partial<Omit<FileLook, 'kind'>>;
+
+/** What two looks at a file differ in, of what both of them tell. */
+export function differences(a: Look, b: Look): Difference[] {
+  return (Object.keys(DIFFERENCES) as (keyof typeof DIFFERENCES)[])
+    .filter((key) => a[key] !== undefined && b[key] !== undefined && a[key] !== b[key])
+    .map((key) => DIFFERENCES[key]);
+}
+
+/**
+ * What differs from each of three looks to the next. What differs once only may be a cache that learns what the server did.
+ */
+export function keepsChanging(...[a, b, c]: [Look, Look, Look]): Difference[] {
+  const later = differences(b, c);
+  return differences(a, b).filter((each) => later.includes(each));
+}
+
 /** Whether two looks saw the same unchanged file. */
 export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;

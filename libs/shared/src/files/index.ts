@@ -3,6 +3,7 @@ export type { FileCall } from './calls.js';
 export type { SetAside } from './volume.worker.js';
 export * from './volume.js';
 export * from './roots.js';
+export * from './renaming.js';
 export * from './reason-files.js';
 export * from './folding.js';
 export * from './volume-clock.js';

@@ -2,9 +2,11 @@ import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import {
   codeOf,
+  differences,
   FileTooLarge,
   planUpload,
   type BlockRule,
+  type Difference,
   type FileKind,
   type FileLook,
   type UploadPlan,
@@ -50,7 +52,12 @@ export type StageAnswer =
     }
   /** Nothing was done: the claim came too late, there was nothing to rename, or a namesake stands at its target. */
   | { readonly kind: 'unclaimed' }
-  | { readonly kind: 'changed'; readonly look: FileLook; readonly why: string }
+  | {
+      readonly kind: 'changed';
+      readonly look: FileLook;
+      readonly changes: readonly Difference[];
+      readonly why: string;
+    }
   | { readonly kind: 'missing' }
   | { readonly kind: 'not-a-file'; readonly fileKind: FileKind }
   | { readonly kind: 'too-large'; readonly why: string };
@@ -106,7 +113,12 @@ async function copy(
   if (before.kind !== 'file') return { kind: 'not-a-file', fileKind: before.kind };
   const { expect } = request;
   if (expect && (expect.size !== before.size || expect.mtimeNs !== before.mtimeNs))
-    return { kind: 'changed', look: before, why: whatChanged(expect, before) };
+    return {
+      kind: 'changed',
+      look: before,
+      changes: differences(expect, before),
+      why: whatChanged(expect, before),
+    };
   const plan = planOf(before.size, request.blockRule);
   if (typeof plan === 'string') return { kind: 'too-large', why: plan };
 
@@ -122,6 +134,7 @@ async function copy(
       return {
         kind: 'changed',
         look: after,
+        changes: differences({ size: copied, mtimeNs: before.mtimeNs }, after),
         why:
           copied === before.size
             ? whatChanged(before, after)

@@ -31,6 +31,8 @@ export interface UploadPayload {
   attempts?: number;
   /** Outages and other waits since the last attempt; they make the delay grow and count nothing. */
   waits?: number;
+  /** How often in a row the file was found changed while it was in hand. */
+  settles?: number;
   /** ISO 8601. */
   first_attempt_at?: string;
   /** What the last look at a claimed file that settles again left to remember. */
@@ -51,6 +53,7 @@ export interface ReadPayload {
   readonly ino: bigint | null;
   readonly attempts: number;
   readonly waits: number;
+  readonly settles: number;
   readonly firstAttemptAt: string | null;
   readonly observation: Observation | null;
   readonly quarantined: QuarantineReason | null;
@@ -82,6 +85,7 @@ export function readPayload(id: string | undefined, data: unknown): ReadPayload 
     ino: integer(d.ino),
     attempts: count(d.attempts) ?? 0,
     waits: count(d.waits) ?? 0,
+    settles: count(d.settles) ?? 0,
     firstAttemptAt: typeof d.first_attempt_at === 'string' ? d.first_attempt_at : null,
     observation: readObservation(d.observation),
     quarantined: readReason(d.quarantined),
@@ -100,7 +104,7 @@ export function withoutOldMark(payload: ReadPayload, attemptsMade: number): Read
   const { session, filename, failingAt } = payload;
   if (failingAt === null || attemptsMade <= failingAt) return payload;
   return {
-    ...{ session, filename, size: null, mtimeNs: null, ino: null, attempts: 0, waits: 0 },
+    ...{ session, filename, size: null, mtimeNs: null, ino: null, attempts: 0, waits: 0, settles: 0 },
     ...{ firstAttemptAt: null, observation: null, quarantined: null, failingAt: null },
   };
 }
