@@ -1,9 +1,11 @@
 import { findFoldings, findRestless } from '@app/shared/files';
 import { memoryProblem, readRedisMemory } from '@app/shared/redis';
 import { sessionKey, type Difference } from '@app/shared/domain';
+import type { Watch } from '@app/shared/records';
 import type { ScannerParts } from './parts.js';
 import { forgetThrough } from './namesakes.js';
 import { recover, RecoveryMemory } from './recover.js';
+import { dropStaleJobs } from './stale-jobs.js';
 import { ScanMemory } from './scan-memory.js';
 import { scanOnce, type Scanned } from './scan-once.js';
 import { SessionFile } from './session-file.js';
@@ -13,6 +15,8 @@ import { checkVolume, proveVolume } from './volume-identity.js';
 const REDIS_MEMORY_MS = 10_000;
 /** How long the sentence about lost data stays; milliseconds. */
 const LOST_SHOWN_MS = 24 * 3600_000;
+
+const NOT_WATCHING: Watch = { enabled: false, session: null, changedAt: 0 };
 
 /** What one round did. */
 export interface Round {
@@ -30,6 +34,9 @@ export class Rounds {
   private doubt: { readonly lost: boolean } | null = null;
   private lost: { readonly sentence: string; readonly at: number; readonly session: string | null } | null =
     null;
+  private goneBack: { readonly sentence: string; readonly at: number } | null = null;
+  /** Jobs from before this time may be of files that are long through; null where there are none. */
+  private staleBefore: number | null = null;
   private readonly memory = new ScanMemory();
   private readonly recovery = new RecoveryMemory();
   private readonly sessionFile: SessionFile;
@@ -60,7 +67,8 @@ export class Rounds {
 
   /** Sentences for `problems`. */
   problems(): string[] {
-    const shown = this.lost && this.parts.now() - this.lost.at < LOST_SHOWN_MS;
+    const shown = (fault: { sentence: string; at: number } | null) =>
+      fault && this.parts.now() - fault.at < LOST_SHOWN_MS ? fault.sentence : null;
     return [
       this.redisProblem,
       this.sessionFile.problem,
@@ -68,7 +76,8 @@ export class Rounds {
       this.restlessProblem(),
       ...this.parts.clock.problems(),
       ...this.recoveryProblems,
-      shown ? this.lost?.sentence : null,
+      shown(this.lost),
+      shown(this.goneBack),
     ].filter((sentence): sentence is string => typeof sentence === 'string');
   }
 
@@ -83,13 +92,8 @@ export class Rounds {
     const fresh = !this.proved;
     await this.checkVolume();
     await (fresh ? parts.clock.read() : parts.clock.keep());
-    if (this.doubt) {
-      this.forgetFiles();
-      await this.restoreSession(this.doubt.lost);
-      this.doubt = null;
-    }
+    const watch = await this.beat();
     await this.recoverNowAndThen();
-    const watch = (await parts.sessions.watch()) ?? { enabled: false, session: null };
     if (this.lost && this.lost.session !== (watch.session && sessionKey(watch.session))) this.lost = null;
     await this.sessionFile.keep(watch);
     const began = performance.now();
@@ -141,29 +145,58 @@ export class Rounds {
       : `this volume changes the ${this.restless.join(' and ')} of a file that is only renamed or looked at, so no source can be proved and removed; see docs/storage.md`;
   }
 
-  /** Where Redis knows no session at all, it is new or has lost its data, and the volume knows better. */
-  private async restoreSession(lost: boolean): Promise<void> {
-    const { parts } = this;
-    const known = await parts.sessions.watch();
-    const restored = known === null ? await this.sessionFile.restore() : null;
-    if (!lost && restored === null) return;
-    const at = parts.now();
-    const session = restored ?? (known?.session ? sessionKey(known.session) : null);
+  /** Finds out whether Redis lost data, or went back in time, and what is active: what the volume says, where that came later. */
+  private async beat(): Promise<Watch> {
+    const { parts, sessionFile } = this;
+    const known = sessionFile.mark.beat;
+    const { watch, before, beforeAt, mark } = await parts.sessions.beat(sessionFile.mark);
+    const lost = (this.doubt?.lost ?? false) || (before === 0 && known > 0);
+    const wentBack = before > 0 && before < known;
+    if (this.doubt || lost || wentBack) this.forgetFiles();
+    const restored = sessionFile.isLaterThan(watch) ? await sessionFile.restore() : null;
+    const now = (restored ? await parts.sessions.watch() : watch) ?? sessionFile.kept ?? NOT_WATCHING;
+    if (wentBack) await this.goBack(beforeAt ?? 0, restored);
+    else if (lost || restored) this.noteLost(now, restored);
+    sessionFile.mark = wentBack ? (await parts.sessions.beat(sessionFile.mark, true)).mark : mark;
+    this.doubt = null;
+    return now;
+  }
+
+  private noteLost(watch: Watch, restored: Watch | null): void {
+    const at = this.parts.now();
+    const session = watch.session && sessionKey(watch.session);
     const what =
-      restored !== null
-        ? `the session ${restored} was restored from the volume`
-        : session !== null
-          ? `the session ${session} has been started since`
-          : 'no session was active';
+      session === null
+        ? 'no session was active'
+        : restored
+          ? `the session ${session} was restored from the volume`
+          : `the session ${session} has been started since`;
     const sentence = `Redis lost its data at ${new Date(at).toISOString()} or before; ${what}, counters began again`;
     this.lost = { at, session, sentence };
-    parts.log.warn(sentence);
+    this.parts.log.warn(sentence);
+  }
+
+  /** What came after `since` is not in Redis any more; what Redis has in its place is no news. */
+  private async goBack(since: number, restored: Watch | null): Promise<void> {
+    const at = this.parts.now();
+    this.staleBefore = (await dropStaleJobs(this.parts, at)) ? null : at;
+    const session = restored?.session && sessionKey(restored.session);
+    const what = session
+      ? `; the session ${session} was restored from the volume`
+      : restored
+        ? '; no session is active, as the volume says'
+        : '';
+    const sentence = `Redis went back in time at ${new Date(at).toISOString()} or before: records since ${new Date(since).toISOString()} may be missing${what}`;
+    this.goneBack = { at, sentence };
+    this.parts.log.warn(sentence);
   }
 
   private async recoverNowAndThen(): Promise<void> {
     const { parts, memory } = this;
     if (parts.now() >= this.recoverAt) {
       const first = this.recoverAt === 0;
+      if (this.staleBefore !== null && (await dropStaleJobs(parts, this.staleBefore)))
+        this.staleBefore = null;
       const { standing, problems } = await recover(parts, this.recovery, memory.ownNames);
       memory.standing = standing;
       this.recoveryProblems = problems;

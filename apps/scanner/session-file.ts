@@ -1,12 +1,21 @@
-import { isDatePrefix, isEncodedSession, messageOf, VolumeError } from '@app/shared/domain';
-import type { Watch } from '@app/shared/records';
+import { isDatePrefix, isEncodedSession, messageOf, sessionKey, VolumeError } from '@app/shared/domain';
+import type { BeatMark, Watch } from '@app/shared/records';
 import type { ScannerParts } from './parts.js';
 
-/** Keeps the active session on the volume, so that it outlives Redis. */
+/** How old the mark on the volume may become; milliseconds. */
+const MARK_MS = 15_000;
+const NO_MARK: BeatMark = { beat: 0, processedOk: 0, processedErr: 0 };
+
+/** Keeps the active session on the volume, and how far Redis has come, so that both outlive Redis. */
 export class SessionFile {
   /** The sentence for `problems` while the file cannot be written. */
   problem: string | null = null;
-  private written: string | null = null;
+  /** How far Redis has come, as far as this scanner and the volume know. */
+  mark: BeatMark = NO_MARK;
+  /** What the volume says; null where it says nothing. */
+  kept: Watch | null = null;
+  private text: string | null = null;
+  private markAt = 0;
   private told: string | null = null;
 
   constructor(private readonly parts: ScannerParts) {}
@@ -18,44 +27,45 @@ export class SessionFile {
       if (error instanceof VolumeError && error.disposition !== 'outage') return null;
       throw error;
     });
-    this.written = this.told = text?.trimEnd() ?? null;
+    const note = text === null ? null : parse(text);
+    this.kept = note && readWatchOf(note);
+    this.text = this.told = this.kept && textOf(this.kept);
+    this.markAt = 0;
     this.problem = null;
+    const mark = note ? readMarkOf(note) : NO_MARK;
+    if (mark.beat > this.mark.beat) this.mark = mark;
   }
 
-  /** Writes what is active now, if that changed, and logs it once. Never throws: the session goes on without. */
+  /** Whether the volume knows of a start or a stop that came after the last one that Redis knows. */
+  isLaterThan(watch: Watch | null): boolean {
+    if (this.kept === null) return false;
+    return watch === null ? this.kept.enabled : this.kept.changedAt > watch.changedAt;
+  }
+
+  /** Writes what is active now, if that changed, and how far Redis is, now and then. Never throws: all goes on without. */
   async keep(watch: Watch): Promise<void> {
-    const { session } = watch;
-    const text = JSON.stringify({
-      enabled: watch.enabled,
-      date_prefix: session?.datePrefix ?? null,
-      session_name: session?.name ?? null,
-      encoded_session: session?.encodedSession ?? null,
-      started_at: session ? new Date(session.startedAt).toISOString() : null,
-    });
+    const text = textOf(watch);
     this.tell(text, watch);
-    if (text === this.written) return;
+    const now = this.parts.now();
+    if (text === this.text && Math.abs(now - this.markAt) < MARK_MS) return;
     try {
-      await this.parts.volume.writeText(this.parts.layout.sessionFile, `${text}\n`);
-      this.written = text;
+      const { beat, processedOk, processedErr } = this.mark;
+      const mark = { beat, processed_ok: processedOk, processed_err: processedErr };
+      const note = JSON.stringify({ ...factsOf(watch), ...mark });
+      await this.parts.volume.writeText(this.parts.layout.sessionFile, `${note}\n`);
+      this.kept = watch;
+      this.text = text;
+      this.markAt = now;
       this.problem = null;
     } catch (error) {
       this.problem = `the active session could not be kept on the volume, so it would be lost with the data of Redis: ${messageOf(error)}`;
     }
   }
 
-  /** Makes the session on the volume active again. @returns its key, or null where there was none to restore */
-  async restore(): Promise<string | null> {
-    const kept = this.written === null ? null : parse(this.written);
-    if (!kept?.enabled || typeof kept.date_prefix !== 'string' || typeof kept.encoded_session !== 'string')
-      return null;
-    if (!isDatePrefix(kept.date_prefix) || !isEncodedSession(kept.encoded_session)) return null;
-    const restored = await this.parts.sessions.restore({
-      datePrefix: kept.date_prefix,
-      encodedSession: kept.encoded_session,
-      name: String(kept.session_name),
-      startedAt: Date.parse(String(kept.started_at)) || this.parts.now(),
-    });
-    return restored ? `${kept.date_prefix}/${kept.encoded_session}` : null;
+  /** Makes what the volume says hold in Redis again. @returns it, or null where there was nothing to restore */
+  async restore(): Promise<Watch | null> {
+    const { kept } = this;
+    return kept !== null && (await this.parts.sessions.restore(kept)) ? kept : null;
   }
 
   private tell(text: string, { enabled, session }: Watch): void {
@@ -65,10 +75,48 @@ export class SessionFile {
     if (session)
       this.parts.log.info(
         { session: session.encodedSession, date: session.datePrefix },
-        `session started: ${session.datePrefix}/${session.encodedSession}`,
+        `session started: ${sessionKey(session)}`,
       );
     else if (!enabled && !first) this.parts.log.info('session stopped');
   }
+}
+
+function factsOf({ enabled, session, changedAt }: Watch): object {
+  return {
+    enabled,
+    date_prefix: session?.datePrefix ?? null,
+    session_name: session?.name ?? null,
+    encoded_session: session?.encodedSession ?? null,
+    started_at: session ? new Date(session.startedAt).toISOString() : null,
+    changed_at: changedAt,
+  };
+}
+
+function textOf(watch: Watch): string {
+  return JSON.stringify(factsOf(watch));
+}
+
+function readWatchOf(note: Readonly<Record<string, unknown>>): Watch | null {
+  const changedAt = number(note.changed_at);
+  const { date_prefix: datePrefix, encoded_session: encodedSession } = note;
+  if (note.enabled !== true) return { enabled: false, session: null, changedAt };
+  if (typeof datePrefix !== 'string' || typeof encodedSession !== 'string') return null;
+  if (!isDatePrefix(datePrefix) || !isEncodedSession(encodedSession)) return null;
+  const startedAt = Date.parse(String(note.started_at)) || Date.now();
+  const session = { datePrefix, encodedSession, name: String(note.session_name), startedAt };
+  return { enabled: true, session, changedAt };
+}
+
+function readMarkOf(note: Readonly<Record<string, unknown>>): BeatMark {
+  return {
+    beat: number(note.beat),
+    processedOk: number(note.processed_ok),
+    processedErr: number(note.processed_err),
+  };
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
 function parse(text: string): Record<string, unknown> | null {
