@@ -43,6 +43,8 @@ COPY --from=dependencies /src/node_modules node_modules
 COPY --from=build /src/dist dist
 # without a token the api refuses to listen on an open address, so this opens nothing by accident
 ENV NODE_ENV=production APP_BIND=0.0.0.0 APP_PORT=8000
+# since Node 22 the space of young objects grows larger: 1 GiB through an uploader took 263 MiB at the peak, and 239 with this
+ENV NODE_OPTIONS=--max-semi-space-size=8
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \

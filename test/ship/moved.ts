@@ -38,7 +38,8 @@ export function containerAt(host: string): ContainerClient {
 export async function ask(host: string, path: string, token = '', body?: unknown): Promise<any> {
   const answer = await fetch(`http://${host}${path}`, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    // a connection of its own: one that was kept may be closed by the time that a command of the test has ended
+    headers: { connection: 'close', authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body),
     signal: AbortSignal.timeout(10_000),
   });
