@@ -43,6 +43,19 @@ const SAME: [overlay: string, components: string[], values: Values][] = [
     ['components/keda-managed-redis'],
     { redis: { bundled: false }, autoscaling: { type: 'keda', minReplicas: 0 } },
   ],
+  [
+    'nfs',
+    ['components/ingress'],
+    {
+      ingress: {
+        enabled: true,
+        className: 'nginx',
+        host: 'sluice.example.com',
+        tlsSecret: 'sluice-api-tls',
+        controllerNamespace: '',
+      },
+    },
+  ],
   ['nfs', ['observability'], { monitoring: { enabled: true } }],
   [
     'azure-files-nfs',
@@ -189,6 +202,16 @@ test('chart: two releases stand side by side in one namespace, and neither reach
   }
 });
 
+test('chart: alerts link to the runbook where the values say that it is', () => {
+  const monitoring = { enabled: true, runbookBase: 'https://git.example/sluice/blob/main' };
+  const [{ spec }] = of(template({ monitoring }), 'PrometheusRule');
+  for (const { alert, annotations } of spec.groups[0].rules)
+    assert.equal(
+      annotations.runbook_url,
+      `https://git.example/sluice/blob/main/docs/operate.md#${alert.toLowerCase()}`,
+    );
+});
+
 test('chart: HPA, ingress, own Secrets, variables and volumes are where Kubernetes looks for them', () => {
   const manifests = template({
     autoscaling: { type: 'hpa', minReplicas: 2 },
@@ -198,6 +221,7 @@ test('chart: HPA, ingress, own Secrets, variables and volumes are where Kubernet
     volume: { type: 'claim', existingClaim: 'my-claim' },
     uploader: {
       azureSecret: 'my-azure',
+      sasSecret: 'my-sas',
       extraEnv: [{ name: 'AZURE_CLIENT_ID', value: 'x' }],
       extraVolumes: [{ name: 'sas', secret: { secretName: 'sas' } }],
       extraVolumeMounts: [{ name: 'sas', mountPath: '/etc/sas', readOnly: true }],
@@ -213,6 +237,9 @@ test('chart: HPA, ingress, own Secrets, variables and volumes are where Kubernet
   assert.ok(volumes.some((volume: any) => volume.persistentVolumeClaim?.claimName === 'my-claim'));
   assert.ok(volumes.some((volume: any) => volume.secret?.secretName === 'sas'));
   assert.ok(containers[0].volumeMounts.some((mount: any) => mount.mountPath === '/etc/sas'));
+  assert.ok(volumes.some((volume: any) => volume.secret?.secretName === 'my-sas'));
+  const file = containers[0].env.find(({ name }: any) => name === 'APP_AZURE_SAS_FILE').value;
+  assert.ok(containers[0].volumeMounts.some((mount: any) => file === `${mount.mountPath}/sas`));
   assert.ok(containers[0].env.some(({ name }: any) => name === 'AZURE_CLIENT_ID'));
   assert.ok(containers[0].envFrom.some((source: any) => source.secretRef?.name === 'my-azure'));
   const [api] = of(manifests, 'Deployment', 'sluice-api');

@@ -95,6 +95,10 @@ test('policy: a remote base in another namespace, with identity and image of its
   assert.doesNotMatch(text, /"namespace":"sluice"|\.sluice\.svc|\[?"sluice"\]/);
   for (const { spec } of of(manifests, 'Deployment'))
     assert.equal(spec.template.spec.containers[0].image, 'registry.example/sluice:9.9.9');
+  const [{ env }] = of(manifests, 'Deployment', 'sluice-uploader')[0].spec.template.spec.containers;
+  const valueOf = (variable: string) => env.find(({ name }: any) => name === variable)?.value;
+  assert.equal(valueOf('APP_AZURE_CREDENTIAL'), 'identity');
+  assert.equal(valueOf('AZURE_TOKEN_CREDENTIALS'), 'WorkloadIdentityCredential', 'no other is tried');
   const [account] = of(manifests, 'ServiceAccount', 'sluice-uploader');
   assert.equal(account.metadata.annotations['azure.workload.identity/client-id'], CLIENT_ID);
   for (const { metadata } of of(manifests, 'ScaledObject')[0].spec.triggers)

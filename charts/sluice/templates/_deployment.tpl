@@ -91,8 +91,12 @@ spec:
             - { name: APP_AZURE_CREDENTIAL, value: identity }
             - { name: AZURE_TOKEN_CREDENTIALS, value: WorkloadIdentityCredential }
             {{- end }}
+            {{- if and (eq $role "uploader") $values.uploader.sasSecret }}
+            - { name: APP_AZURE_CREDENTIAL, value: sas }
+            - { name: APP_AZURE_SAS_FILE, value: /etc/sluice/sas }
+            {{- end }}
             {{- if $proxied }}
-            - { name: NODE_EXTRA_CA_CERTS, value: /etc/sluice/proxy-ca/ca.crt }
+            - { name: NODE_EXTRA_CA_CERTS, value: /etc/sluice-proxy-ca/ca.crt }
             {{- end }}
             {{- with $of.extraEnv }}
             {{- toYaml . | nindent 12 }}
@@ -128,9 +132,12 @@ spec:
             {{- end }}
             {{- if eq $role "uploader" }}
             - { name: staging, mountPath: /mnt/staging }
+            {{- if $values.uploader.sasSecret }}
+            - { name: sas, mountPath: /etc/sluice, readOnly: true }
+            {{- end }}
             {{- end }}
             {{- if $proxied }}
-            - { name: proxy-ca, mountPath: /etc/sluice/proxy-ca, readOnly: true }
+            - { name: proxy-ca, mountPath: /etc/sluice-proxy-ca, readOnly: true }
             {{- end }}
             {{- with $of.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
@@ -143,6 +150,10 @@ spec:
           persistentVolumeClaim: { claimName: {{ include "sluice.claim" $root }} }
         {{- end }}
         {{- if eq $role "uploader" }}
+        {{- with $values.uploader.sasSecret }}
+        - name: sas
+          secret: { secretName: {{ . }} }
+        {{- end }}
         - name: staging
           {{- with $values.uploader.staging }}
           {{- if .diskSize }}
