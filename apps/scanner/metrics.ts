@@ -1,16 +1,23 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Round } from './rounds.js';
+import type { Scanned } from './scan-once.js';
 
-/** What a scanner counts and measures. Names and units: https://prometheus.io/docs/practices/naming/ */
+/** What entries of the drop folder are counted by. */
+const STATES = ['seen', 'settling', 'held', 'ignored', 'unexamined'] as const;
+
+/**
+ * What a scanner counts and measures. Names and units: https://prometheus.io/docs/practices/naming/
+ *
+ * What holds for all scanners together is only the leader's to tell: its gauges go with the lead, or alerts would go by what
+ * a former leader saw.
+ */
 export class ScannerMetrics {
   private readonly duration;
   private readonly examined;
   private readonly enqueued;
-  private readonly incoming;
-  private readonly oldest;
-  private readonly jobs;
 
-  constructor(registry: Registry) {
+  /** @param lastScan what the last scan of this lead saw; null where this scanner does not lead, or has not scanned since */
+  constructor(registry: Registry, lastScan: () => Scanned | null) {
     const registers = [registry];
     this.duration = new Histogram({
       name: 'sluice_scan_duration_seconds',
@@ -28,33 +35,43 @@ export class ScannerMetrics {
       help: 'Files that scans handed to the queue.',
       registers,
     });
-    this.incoming = new Gauge({
+    new Gauge({
       name: 'sluice_incoming_files',
       help: 'Entries in the drop folder at the last scan, by state.',
       labelNames: ['state'],
       registers,
+      collect() {
+        this.reset();
+        const view = lastScan()?.view;
+        if (view) for (const state of STATES) this.set({ state }, view[state]);
+      },
     });
-    this.oldest = new Gauge({
+    new Gauge({
       name: 'sluice_incoming_oldest_age_seconds',
       help: 'Age of the oldest file that waits in the drop folder and was examined.',
       registers,
+      collect() {
+        const view = lastScan()?.view;
+        if (view) this.set(view.oldest_age_s);
+        else this.remove();
+      },
     });
-    this.jobs = new Gauge({
+    new Gauge({
       name: 'sluice_queue_jobs',
       help: 'Jobs in the queue at the last scan, by state.',
       labelNames: ['state'],
       registers,
+      collect() {
+        this.reset();
+        for (const [state, count] of Object.entries(lastScan()?.jobs ?? {})) this.set({ state }, count);
+      },
     });
   }
 
   /** Notes a round. */
-  scanned({ scanned: { view, examined, enqueued, jobs }, ms }: Round): void {
+  scanned({ scanned: { examined, enqueued }, ms }: Round): void {
     this.duration.observe(ms / 1000);
     this.examined.inc(examined);
     this.enqueued.inc(enqueued);
-    for (const state of ['seen', 'settling', 'held', 'ignored', 'unexamined'] as const)
-      this.incoming.set({ state }, view[state]);
-    this.oldest.set(view.oldest_age_s);
-    for (const [state, count] of Object.entries(jobs)) this.jobs.set({ state }, count);
   }
 }

@@ -4,6 +4,7 @@ import { refusalProblem, writeRefusal } from '@app/shared/redis';
 import { StartupError } from '@app/shared/runtime';
 import { LeaseLost, type ScannerParts } from './parts.js';
 import type { Round, Rounds } from './rounds.js';
+import type { Scanned } from './scan-once.js';
 import { WrongVolume } from './volume-identity.js';
 
 /** How often the lease is renewed; milliseconds. */
@@ -23,6 +24,7 @@ export class ScanLoop {
   /** The sentence for a Redis that would not renew the lease. */
   private refused: string | null = null;
   private heldUntil = 0;
+  private seen: Scanned | null = null;
   private tookLead = false;
   /** Whether the next round is not to be waited for. */
   private hurried = false;
@@ -72,6 +74,11 @@ export class ScanLoop {
     return !this.stopping && performance.now() < this.heldUntil;
   }
 
+  /** What the last scan of this lead saw; null where this scanner does not lead, also right after it slept through its lease. */
+  get lastScan(): Scanned | null {
+    return this.leads() ? this.seen : null;
+  }
+
   /** The id of the volume; null before it is proved, and while it is the wrong one. */
   get volumeId(): string | null {
     return this.rounds.volumeId;
@@ -107,6 +114,7 @@ export class ScanLoop {
       if (!held && led) this.parts.log.warn('another scanner leads now, this one stands by');
       if (held && !led) {
         this.tookLead = true;
+        this.seen = null;
         this.wake?.();
       }
     } catch (error) {
@@ -135,6 +143,8 @@ export class ScanLoop {
         this.rounds.forget();
       }
       const round = await this.rounds.round();
+      // a lead that was lost and taken anew in mid-round begins with nothing
+      if (!this.tookLead) this.seen = round.scanned;
       this.everProved = true;
       if (this.trouble !== null) this.parts.log.info('scanning goes on');
       this.trouble = null;

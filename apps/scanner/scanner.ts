@@ -36,7 +36,7 @@ export async function startScanner(
 ): Promise<RunningProcess> {
   const health = new Health();
   const registry = createRegistry('scanner');
-  const metrics = new ScannerMetrics(registry);
+  const metrics = new ScannerMetrics(registry, () => loop.lastScan);
   const app = await NestFactory.create(ScannerModule.forRoot(health, registry), {
     logger: nestLogger(log),
     abortOnError: false,

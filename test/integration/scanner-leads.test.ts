@@ -72,6 +72,44 @@ test('a scanner that slept through its lease enqueues nothing when it wakes', as
   assert.equal(await alone.metric(second, 'sluice_scan_enqueued_files_total'), 1);
 });
 
+test('the gauges of a scanner that no longer leads are gone, from its first moment awake on', async (t) => {
+  const alone = await ScannerAlone.make(t);
+  const first = await alone.start();
+  await first.ready();
+  alone.put(join(alone.incoming, 'a.bin'));
+  await until('it is counted', async () => (await gaugesOf(first)).includes('sluice_incoming_files'));
+  assert.deepEqual(await gaugesOf(first), LEADERS_GAUGES);
+  first.freeze();
+  const second = await alone.start();
+  await second.ready();
+  await until('the second leads', async () => (await gaugesOf(second)).length === LEADERS_GAUGES.length);
+  // sent while it sleeps: whatever it does first once it wakes, it answers this
+  const asked = gaugesOf(first);
+  first.thaw();
+  assert.deepEqual(await asked, []);
+  assert.deepEqual(await gaugesOf(first), []);
+  // and what it saw then does not come back with the lead
+  await second.kill();
+  const seen = await until('the first leads again', async () => {
+    const text = await metricsOf(first);
+    return /^sluice_incoming_files\{state="seen".*$/m.exec(text)?.[0];
+  });
+  assert.match(seen, / 1$/);
+});
+
+/** What only the leader tells. */
+const LEADERS_GAUGES = ['sluice_incoming_files', 'sluice_incoming_oldest_age_seconds', 'sluice_queue_jobs'];
+
+async function metricsOf({ port }: { port: number }): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
+
+/** Those of the leader's gauges that a scanner shows. */
+async function gaugesOf(app: { port: number }): Promise<string[]> {
+  const names = (await metricsOf(app)).split('\n').map((line) => line.split('{')[0] ?? '');
+  return LEADERS_GAUGES.filter((name) => names.includes(name));
+}
+
 test('missing roots are made, with an id that Redis remembers', async (t) => {
   const alone = await ScannerAlone.make(t);
   const app = await alone.start();
