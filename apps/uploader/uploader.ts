@@ -95,6 +95,8 @@ export async function startUploader(
   let stopping = false;
   let worker: UploadWorker | null = null;
   let gate: StoreGate | null = null;
+  /** Another way to sign in than the one that is meant. */
+  let signInProblem: string | null = null;
   let manifests: ManifestWriter | null = null;
   const clock = new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs);
   const watch = new VolumeWatch(volume, layout, pods, clock, () => pauseOrResume());
@@ -123,6 +125,7 @@ export async function startUploader(
   const problems = (): string[] =>
     [
       gate?.problem() ?? null,
+      signInProblem,
       worker && watch.trouble,
       ...(worker?.processor.waitingFor(Date.now()) ?? []),
     ].filter((sentence): sentence is string => typeof sentence === 'string');
@@ -180,7 +183,7 @@ export async function startUploader(
     });
     proving.catch(() => undefined);
     checking.catch(() => undefined);
-    const { store, way } = await opening;
+    const { store, way, identityFailed } = await opening;
     log.info(
       {
         way,
@@ -190,6 +193,10 @@ export async function startUploader(
       },
       'the store lets us in',
     );
+    if (identityFailed !== null && config.azure.identityGiven) {
+      signInProblem = `the identity that the environment names (AZURE_CLIENT_ID and the like) did not pass, so this uploader signs in by ${way}: ${identityFailed}`;
+      log.warn(signInProblem);
+    } else if (identityFailed !== null) log.debug(`no identity: ${identityFailed}`);
     gate = new StoreGate(store, log, pauseOrResume);
     await Promise.all([proving, checking]);
     if (stopping) return;

@@ -94,6 +94,11 @@ for (const { name, overlay, components } of variants) {
     if (components.includes('components/api-without-volume'))
       assert.doesNotMatch(JSON.stringify(only(manifests, 'Deployment', 'sluice-api')), /sluice-nfs/);
     if (components.some((component) => component.includes('keda'))) checkScaling(manifests, managed);
+    if (components.includes('components/workload-identity')) {
+      const environment = environmentOf(manifests, 'uploader');
+      assert.equal(environment.APP_AZURE_CREDENTIAL, 'identity');
+      assert.equal(environment.AZURE_TOKEN_CREDENTIALS, 'WorkloadIdentityCredential');
+    }
   });
 }
 

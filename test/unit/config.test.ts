@@ -42,6 +42,7 @@ test('the defaults are those of the contract', () => {
       accountUrl: 'https://acme.blob.core.windows.net',
       container: 'ingest',
       credential: 'auto',
+      identityGiven: false,
       sasFile: null,
       connectionString: null,
       accountName: null,

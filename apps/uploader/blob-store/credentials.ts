@@ -23,26 +23,34 @@ export class NoAccess extends Error {
   override readonly name = 'NoAccess';
 }
 
+/** A container that lets us in. */
+export interface OpenedStore {
+  readonly store: BlobStore;
+  /** The way to sign in that passed. */
+  readonly way: Way['name'];
+  /** Why the identity did not, where it was tried before; null otherwise. */
+  readonly identityFailed: string | null;
+}
+
 /**
  * Opens the container with the first way to sign in that passes a write probe.
  *
- * @returns the store, and the name of the way that passed
  * @throws NoAccess where none passes within 45 s, or the container is missing
  */
-export async function openBlobStore(
-  config: Config,
-  waysOut: WaysOut,
-): Promise<{ store: BlobStore; way: string }> {
+export async function openBlobStore(config: Config, waysOut: WaysOut): Promise<OpenedStore> {
   const ways = waysOf(config, waysOut);
   // the last round must end in time, however silent the store is
   const lastRound = Date.now() + REACH_MS - ways.length * TRY_MS;
   for (;;) {
     const failures: string[] = [];
+    let identityFailed: string | null = null;
     let reachable = false;
     for (const way of ways) {
       const failure = await tryWay(config, way, waysOut);
-      if (typeof failure !== 'string' && 'store' in failure) return { store: failure.store, way: way.name };
+      if (typeof failure !== 'string' && 'store' in failure)
+        return { store: failure.store, way: way.name, identityFailed };
       const { error } = failure;
+      if (way.name === 'identity') identityFailed = messageOf(error);
       failures.push(`${way.name} (${way.variables}): ${messageOf(error)}`);
       if (error instanceof StoreError && error.code === 'ContainerNotFound')
         throw new NoAccess(
@@ -139,7 +147,7 @@ async function openIdentity(waysOut: WaysOut): Promise<Credential> {
   // eslint-disable-next-line no-restricted-syntax -- loaded only where it is used: it takes some 20 MiB of memory
   const { DefaultAzureCredential } = await import('@azure/identity');
   return new DefaultAzureCredential({
-    additionalPolicies: [{ policy: wayOut(waysOut), position: 'perRetry' }],
+    additionalPolicies: [{ policy: wayOut(waysOut), position: 'perCall' }],
   });
 }
 

@@ -46,6 +46,9 @@ const BY_CODE: Readonly<Record<string, Disposition>> = {
   ResourceTypeMismatch: 'quarantine',
 };
 
+/** A reason is cut after so many characters: Entra ID adds traces and times. */
+const REASON_LENGTH = 300;
+
 /** Statuses that say by themselves that the service has no time now. */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 /** The code of an answer that no Blob service gives: a proxy's page, a captive portal, another server. */
@@ -75,9 +78,20 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
   // token requests fail with names of their own: https://learn.microsoft.com/javascript/api/@azure/identity
   const name = error instanceof Error ? error.name : 'Error';
   if (/Credential|Authentication/.test(name))
-    return new StoreError(name, 'probe', `${doing}: no token: ${messageOf(error)}`);
+    return new StoreError(name, 'probe', `${doing}: no token: ${reasonsOf(error)}`);
   // certificates, broken HTTP, and whatever else Node or the SDK may meet on the way
   return new StoreError(code ?? name, 'probe', `${doing}: ${messageOf(error)}`);
+}
+
+/** What each credential of a chain said; the chain's own message says nothing of it. */
+function reasonsOf(error: unknown): string {
+  const { errors } = error as { errors?: unknown[] };
+  if (!errors || errors.length === 0) return firstLine(messageOf(error));
+  return errors.map((one) => firstLine(messageOf(one))).join('; ');
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]?.slice(0, REASON_LENGTH) ?? '';
 }
 
 function* namesOf(headers: PipelineResponse['headers']): Iterable<string> {

@@ -52,7 +52,7 @@ export function parseConfig(role: Role, env: Readonly<Record<string, string | un
     if (message !== null) faults.push(message);
   }
   if (faults.length > 0) throw new ConfigError(faults);
-  return build(role, values as Values);
+  return build(role, values as Values, namesIdentity(env));
 }
 
 /** Whether a text may hold a secret that was set under the wrong name: then it is not shown. */
@@ -67,8 +67,21 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
   return Object.keys(env).filter((name) => name.startsWith('APP_') && !(name in SCHEMA));
 }
 
+/** Variables by which whoever runs a pod gives it an identity: https://learn.microsoft.com/javascript/api/@azure/identity */
+const IDENTITY = [
+  'AZURE_CLIENT_ID',
+  'AZURE_TENANT_ID',
+  'AZURE_FEDERATED_TOKEN_FILE',
+  'AZURE_TOKEN_CREDENTIALS',
+  'IDENTITY_ENDPOINT',
+];
+
+function namesIdentity(env: Readonly<Record<string, string | undefined>>): boolean {
+  return IDENTITY.some((name) => (env[name] ?? '') !== '');
+}
+
 /** Values that the checks above have proved to be there. */
-function build(role: Role, v: Values) {
+function build(role: Role, v: Values, identityGiven: boolean) {
   const must = <T>(value: T | null): T => value as T;
   const open = v.APP_API_TOKEN !== null || v.APP_API_AUTH === 'none';
   return {
@@ -77,6 +90,8 @@ function build(role: Role, v: Values) {
       accountUrl: v.APP_AZURE_ACCOUNT_URL ?? '',
       container: v.APP_AZURE_CONTAINER ?? '',
       credential: must(v.APP_AZURE_CREDENTIAL),
+      /** Whether the environment names an identity: then one that does not pass is a fault. */
+      identityGiven,
       sasFile: v.APP_AZURE_SAS_FILE,
       connectionString: v.APP_AZURE_CONNECTION_STRING,
       accountName: v.APP_AZURE_ACCOUNT_NAME,

@@ -23,6 +23,8 @@ export class WaysOut {
     const known = this.agents.get(key);
     if (known) return known;
     const agent = this.make(url.protocol === 'https:', proxy);
+    // the SDK's own log, where somebody asks for it, shows a request with its agent: live sockets, tokens and passwords
+    Object.assign(agent, { toJSON: () => 'agent' });
     this.agents.set(key, agent);
     return agent;
   }
