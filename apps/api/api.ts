@@ -2,7 +2,13 @@ import { messageOf } from '@app/shared/domain';
 import { HEARTBEAT_MS, Pods, type PodReport, type Reported } from '@app/shared/pods';
 import { jobStates, openUploadQueue } from '@app/shared/queue';
 import { History, Incoming, Moves, Sessions } from '@app/shared/records';
-import { connectForRequests, connectForWork, disconnect, refusalProblem } from '@app/shared/redis';
+import {
+  connectForRequests,
+  connectForWork,
+  disconnect,
+  proveRedis,
+  refusalProblem,
+} from '@app/shared/redis';
 import { createRegistry, Health, type ProcessContext, type RunningProcess } from '@app/shared/runtime';
 import { ApiModule } from './api.module.js';
 import { uploadBoard } from './board/board.js';
@@ -23,15 +29,15 @@ export async function startApi(
   { config, log, pod }: ProcessContext,
   fail: (error: unknown) => void,
 ): Promise<RunningProcess> {
-  const { url, prefix } = config.redis;
+  const { prefix } = config.redis;
   const health = new Health();
   const registry = createRegistry('api');
   const onError = (message: string) => log.debug(`redis: ${message}`);
-  const redis = connectForRequests(url, onError);
+  const redis = connectForRequests(config.redis, onError);
   // BullMQ has one of its own, so that its scripts never stand before a status call
-  const queueRedis = connectForRequests(url, onError);
+  const queueRedis = connectForRequests(config.redis, onError);
   // a subscription waits and comes back by itself
-  const listening = connectForWork(url, onError);
+  const listening = connectForWork(config.redis, onError);
   const queue = openUploadQueue(queueRedis, prefix, (error) => log.debug(`queue: ${messageOf(error)}`));
   const gate = new RedisGate(redis);
   const pods = new Pods(redis, prefix);
@@ -67,6 +73,7 @@ export async function startApi(
     ApiModule.forRoot(health, registry, parts, stream),
     uploadBoard(parts),
   );
+  proveRedis(redis, prefix).catch(fail);
   watch.start();
   stream.start();
   sample.start();

@@ -5,7 +5,7 @@ import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
 import { bullmqFault, jobStates, openUploadQueue } from '@app/shared/queue';
 import { formatFault, Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
-import { connectForWork, disconnect, evictionFault, readRedisMemory } from '@app/shared/redis';
+import { connectForWork, disconnect, evictionFault, proveRedis, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -45,7 +45,7 @@ export async function startScanner(
 
   const { prefix } = config.redis;
   let redisAway = false;
-  const redis = connectForWork(config.redis.url, (message) => {
+  const redis = connectForWork(config.redis, (message) => {
     if (!redisAway) log.warn(`Redis is away, waiting for it: ${message}`);
     redisAway = true;
   });
@@ -53,7 +53,7 @@ export async function startScanner(
     if (redisAway) log.info('Redis is back');
     redisAway = false;
   });
-  const listening = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
+  const listening = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
   const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
   const hung = () => volume.hungSinceMs(Date.now());
   let space: DiskUse | null = null;
@@ -153,6 +153,7 @@ export async function startScanner(
   }, HEARTBEAT_MS);
 
   const begin = async (): Promise<void> => {
+    await proveRedis(redis, prefix);
     const memory = await readRedisMemory(redis);
     const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
     if (fault) throw new StartupError(fault);

@@ -9,6 +9,7 @@ import {
   connectForWork,
   disconnect,
   evictionFault,
+  proveRedis,
   readRedisMemory,
   refusalProblem,
 } from '@app/shared/redis';
@@ -56,7 +57,7 @@ export async function startUploader(
   await app.listen(config.http.port, config.http.bind);
 
   const { prefix } = config.redis;
-  const redis = connectForWork(config.redis.url, (message) => log.debug(`redis: ${message}`));
+  const redis = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
   const layout = new Layout(config.roots);
   const hands = new Hands();
   const metrics = new UploaderMetrics(registry, {
@@ -174,15 +175,20 @@ export async function startUploader(
     const opening = openBlobStore(config, waysOut).catch((error: unknown) => {
       throw error instanceof NoAccess ? new StartupError(error.message) : error;
     });
-    const proving = watch.prove(() => stopping);
-    const checking = readRedisMemory(redis).then(async (memory) => {
-      const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
-      if (fault) throw new StartupError(fault);
-      if (memory.policy === null)
-        log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
+    const checking = proveRedis(redis, prefix)
+      .then(() => readRedisMemory(redis))
+      .then(async (memory) => {
+        const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
+        if (fault) throw new StartupError(fault);
+        if (memory.policy === null)
+          log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
+      });
+    // a Redis that cannot be used is said at once, whatever the store does
+    checking.catch((error: unknown) => {
+      if (!stopping) fail(error);
     });
+    const proving = checking.then(() => watch.prove(() => stopping));
     proving.catch(() => undefined);
-    checking.catch(() => undefined);
     const { store, way, identityFailed } = await opening;
     log.info(
       {

@@ -25,8 +25,11 @@ export class TestRedis {
     return redis;
   }
 
+  /** What it asks for, where it is started with `--requirepass`. */
+  password = '';
+
   get url(): string {
-    return `redis://127.0.0.1:${this.port}/0`;
+    return `redis://${this.password && `:${this.password}@`}127.0.0.1:${this.port}/0`;
   }
 
   /** Starts it (again). */

@@ -6,6 +6,7 @@ import {
   connectionStringEndpoint,
   isLoopback,
   parseConfig,
+  parseRedisUrl,
   parseQuantity,
   ROLES,
   SCHEMA,
@@ -338,4 +339,44 @@ test('endpoints agree whatever the port is written as and however the URL ends',
 
 test('a typing error in a name is noticed', () => {
   assert.deepEqual(unknownVariables({ APP_PROT: '1', APP_PORT: '1', PATH: '/' }), ['APP_PROT']);
+});
+
+test('places of Redis: one host, Sentinels, a cluster', () => {
+  const place = (text: string) => {
+    const { kind, tls, hosts, user, password, master, database } = parseRedisUrl(text);
+    const at = hosts.map(({ host, port }) => `${host}:${port}`).join(' ');
+    return [kind, tls, at, user, password, master, database];
+  };
+  for (const [text, ...meant] of [
+    ['redis://host', 'single', false, 'host:6379', '', '', '', 0],
+    ['rediss://u:p%40%2F@host:6380/2', 'single', true, 'host:6380', 'u', 'p@/', '', 2],
+    ['redis://:p@[::1]:7/', 'single', false, '::1:7', '', 'p', '', 0],
+    ['redis+sentinel://a:1,b/main/3', 'sentinel', false, 'a:1 b:26379', '', '', 'main', 3],
+    ['rediss+sentinel://u:p@a:1/main', 'sentinel', true, 'a:1', 'u', 'p', 'main', 0],
+    ['redis+cluster://a:1,b:2', 'cluster', false, 'a:1 b:2', '', '', '', 0],
+    ['rediss+cluster://:p@a/0', 'cluster', true, 'a:6379', '', 'p', '', 0],
+  ] as const)
+    assert.deepEqual(place(text), meant, text);
+  for (const [text, fault] of [
+    ['http://host', /must be a URL such as/],
+    ['redis://host/0?tls=true', /no query/],
+    ['redis://host/x', /must end in a database number/],
+    ['redis://a,b/0', /names several hosts/],
+    ['redis://u:geheim%@host/0', /write it as %25/],
+    ['redis+sentinel://u:geheim@a:1', /must name the master and the database/],
+    ['redis+sentinel://a:1/main/x', /must name the master and the database/],
+    ['redis+cluster://a:1/2', /a cluster has database 0 alone/],
+    ['redis+cluster://a:99999', /must name each host as host:port/],
+    ['redis+other://u:geheim@a:1', /must be a URL such as/],
+  ] as const)
+    assert.throws(
+      () => parseRedisUrl(text),
+      (error: Error) => fault.test(error.message) && !error.message.includes('geheim'),
+      text,
+    );
+});
+
+test('a cluster needs a prefix that keeps all keys in one slot', () => {
+  const env = { APP_REDIS_URL: 'redis+cluster://host', APP_REDIS_PREFIX: 'sluice' };
+  assert.throws(() => parseConfig('scanner', env), /APP_REDIS_PREFIX must have a part in braces/);
 });

@@ -113,6 +113,13 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
+    names: ['APP_REDIS_URL', 'APP_REDIS_PREFIX'],
+    fault: (v) =>
+      /^rediss?\+cluster:/i.test(v.APP_REDIS_URL ?? '') && !/\{[^}]+\}/.test(v.APP_REDIS_PREFIX ?? '')
+        ? 'APP_REDIS_PREFIX must have a part in braces, such as {sluice}, which keeps all keys in one slot of the cluster'
+        : null,
+  },
+  {
     names: ['APP_BIND', 'APP_API_TOKEN', 'APP_API_AUTH'],
     role: 'api',
     fault: (v) =>

@@ -318,7 +318,8 @@ export const SCHEMA = {
     kind: redisUrl,
     default: 'redis://127.0.0.1:6379/0',
     secret: true,
-    meaning: 'Also `rediss://`, with user and password; database number included.',
+    meaning:
+      'Also `rediss://`, with user and password; database number included. Several hosts: `redis+sentinel://[user:password@]host:port[,host:port...]/<master>/<db>` or `redis+cluster://host:port[,host:port...]`, with `rediss+` for TLS.',
   }),
   APP_REDIS_PREFIX: define({
     kind: text,

@@ -1,4 +1,45 @@
 import type { Redis } from 'ioredis';
+import { redisFault } from './faults.js';
+
+/**
+ * Waits until Redis can be used; while it is away, for ever.
+ *
+ * @throws RedisFault where no waiting helps: a wrong password, an unknown CA, a cluster behind a plain URL
+ */
+export async function proveRedis(redis: Redis, prefix: string): Promise<void> {
+  let give: (error: unknown) => void = () => undefined;
+  const given = new Promise<never>((_, reject) => (give = reject));
+  const judge = (error: unknown): void => {
+    const fault = redisFault(error);
+    if (fault) give(fault);
+  };
+  redis.on('error', judge);
+  try {
+    for (;;) {
+      await Promise.race([given, ready(redis)]);
+      const failure = await Promise.race([
+        given,
+        redis.exists(prefix).then(
+          () => null,
+          (error: unknown) => error,
+        ),
+      ]);
+      if (failure === null) return;
+      judge(failure);
+      await Promise.race([given, pause()]);
+    }
+  } finally {
+    redis.off('error', judge);
+  }
+}
+
+function ready(redis: Redis): Promise<unknown> {
+  return redis.status === 'ready'
+    ? Promise.resolve()
+    : new Promise((resolve) => redis.once('ready', resolve));
+}
+
+const pause = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 200));
 
 /** What Redis says of its memory. */
 export interface RedisMemory {

@@ -5,6 +5,13 @@ import { placeOptions } from './places.js';
 /** Called with each connection error, one line of text; Redis being away is a state here, not an exception. */
 export type OnRedisError = (message: string) => void;
 
+/** Which Redis, and the prefix of all keys there. */
+export interface RedisSettings {
+  /** A valid `APP_REDIS_URL`. */
+  readonly url: string;
+  readonly prefix: string;
+}
+
 /** How long a request of the api may wait for Redis before it answers 503; milliseconds. */
 export const REQUEST_TIMEOUT_MS = 800;
 /** After so many seconds without a byte such a connection is made anew; nothing blocks on it. */
@@ -14,8 +21,8 @@ const REQUEST_SILENCE_S = 5;
  * A connection for calls that a person waits for: every command answers or fails within {@link REQUEST_TIMEOUT_MS},
  * also while Redis is away or hangs. Reconnects by itself.
  */
-export function connectForRequests(url: string, onError: OnRedisError): Redis {
-  return connect(url, onError, {
+export function connectForRequests(settings: RedisSettings, onError: OnRedisError): Redis {
+  return connect(settings, onError, {
     // a command that would have to wait for a reconnect is a 503 now
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
@@ -26,9 +33,9 @@ export function connectForRequests(url: string, onError: OnRedisError): Redis {
 }
 
 /** A connection for work that waits: commands are kept until Redis is back. Reconnects by itself. */
-export function connectForWork(url: string, onError: OnRedisError): Redis {
+export function connectForWork(settings: RedisSettings, onError: OnRedisError): Redis {
   // BullMQ's workers require null: https://docs.bullmq.io/bull-101/connections
-  const redis = connect(url, onError, { maxRetriesPerRequest: null });
+  const redis = connect(settings, onError, { maxRetriesPerRequest: null });
   writeTogether(redis);
   return redis;
 }
@@ -55,8 +62,8 @@ function writeTogether(redis: Redis): void {
   };
 }
 
-function connect(url: string, onError: OnRedisError, options: LiveOptions): Redis {
-  const redis = new LiveRedis({ ...placeOptions(url), ...options });
+function connect(settings: RedisSettings, onError: OnRedisError, options: LiveOptions): Redis {
+  const redis = new LiveRedis({ ...placeOptions(settings.url, settings.prefix), ...options });
   redis.on('error', (error: Error) => onError(error.message || error.name));
   return redis;
 }

@@ -1,5 +1,6 @@
 export * from './channel.js';
 export * from './checks.js';
 export * from './connection.js';
+export * from './faults.js';
 export * from './refusals.js';
 export * from './script.js';

@@ -17,17 +17,16 @@ const SEND_AGAIN = 2;
  * without its primary, a node of a cluster that does not hold the slot. The command was not carried out. Redis before 7
  * puts the word of an error inside a script behind the script's name.
  */
-const NOT_THE_ONE = /(?:^|[\s-])(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /;
-
-/** Whether an error says that another server is to be asked. */
-export function asksForAnother(error: unknown): boolean {
-  return error instanceof Error && NOT_THE_ONE.test(error.message);
-}
+const NOT_THE_ONE = /(?:^|[\s-])(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|TRYAGAIN|CLUSTERDOWN) /;
+/** The same of a node of a cluster. While a slot moves, its commands wait: see places.ts. */
+const NOT_THE_NODE = /^(?:MOVED|ASK) /;
 
 /** How a connection lives; duplicates (BullMQ makes some) live in the same way. */
 export interface LiveOptions extends Omit<RedisOptions, 'replyMapping'> {
   /** See {@link SILENCE_S}; for connections without blocking calls it may be shorter. */
   silenceS?: number;
+  /** Whether the connector finds the right node of a cluster. */
+  cluster?: boolean;
 }
 
 /**
@@ -35,8 +34,13 @@ export interface LiveOptions extends Omit<RedisOptions, 'replyMapping'> {
  * where it hears nothing, though it asked. So a failover that leaves old connections open ends them.
  */
 export class LiveRedis extends Redis {
+  private readonly asksForAnother;
+
   constructor(private readonly given: LiveOptions) {
     let refused = false;
+    const asksForAnother = (error: unknown): boolean =>
+      error instanceof Error &&
+      (NOT_THE_ONE.test(error.message) || (given.cluster === true && NOT_THE_NODE.test(error.message)));
     super({
       maxLoadingRetryTime: 1_000,
       connectTimeout: 5_000,
@@ -52,6 +56,7 @@ export class LiveRedis extends Redis {
         return SEND_AGAIN;
       },
     });
+    this.asksForAnother = asksForAnother;
     // ioredis prints what nobody listens to
     this.on('error', () => undefined);
     this.on('connect', () => endWhenSilent(this, given.silenceS ?? SILENCE_S));
@@ -62,12 +67,35 @@ export class LiveRedis extends Redis {
     return new LiveRedis({ ...this.given, ...override }) as never;
   }
 
+  /**
+   * INFO, or the server's version alone where the user may not ask for more: BullMQ and ioredis' ready check go on with
+   * that, and print nothing.
+   */
+  override async info(...args: unknown[]): Promise<string> {
+    const callback = args.at(-1);
+    if (typeof callback === 'function') {
+      const done = callback as (error: unknown, answer?: string) => void;
+      this.info(...args.slice(0, -1)).then(
+        (answer) => done(null, answer),
+        (error: unknown) => done(error),
+      );
+      return '';
+    }
+    try {
+      return await super.info(...(args as string[]));
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOPERM'))) throw error;
+      const hello = await this.hello();
+      return `redis_version:${String(hello[hello.indexOf('version') + 1])}\r\n`;
+    }
+  }
+
   /** The answers of a transaction hide what its commands met, which `reconnectOnError` never sees. */
   override sendCommand(...[command, stream]: Parameters<Redis['sendCommand']>): unknown {
     if (command.name === 'exec')
       command.promise.then(
         (answers) => {
-          if (Array.isArray(answers) && answers.some(asksForAnother)) this.disconnect(true);
+          if (Array.isArray(answers) && answers.some(this.asksForAnother)) this.disconnect(true);
         },
         () => undefined,
       );
