@@ -9,6 +9,7 @@ import {
   type SessionRef,
 } from '@app/shared/domain';
 import { writeFault } from '@app/shared/files';
+import { TooFewReplicas } from '@app/shared/redis';
 import type { BlobStore } from './blob-store/blob-store.js';
 import type { Tools } from './run.js';
 import { NamesakeStands } from './steps/claim.js';
@@ -31,6 +32,8 @@ export async function judge(
   if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
   if (error instanceof NamesakeStands)
     return { kind: 'settle', why: error.message, delayMs: NAMESAKE_DELAY_MS };
+  if (error instanceof TooFewReplicas)
+    return { kind: 'outage', of: 'replicas', code: error.name, why: error.message };
   if (error instanceof SourceStands)
     return { kind: 'outage', of: 'source', code: error.name, why: error.message };
   if (error instanceof VolumeError && error.disposition !== 'retry') {

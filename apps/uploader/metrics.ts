@@ -78,7 +78,8 @@ export class UploaderMetrics {
       },
     });
     for (const outcome of ['done', 'quarantine', 'skipped']) this.files.inc({ outcome }, 0);
-    for (const of of ['store', 'volume', 'staging', 'redis', 'source']) this.outages.inc({ of }, 0);
+    for (const of of ['store', 'volume', 'staging', 'redis', 'replicas', 'source'])
+      this.outages.inc({ of }, 0);
   }
 
   /** Notes the duration of a step, in milliseconds. */

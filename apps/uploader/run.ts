@@ -67,6 +67,8 @@ export interface Tools {
   readonly store: BlobStore;
   readonly memory: BlockMemory;
   readonly moves: Moves;
+  /** Waits for the replicas of Redis that must have a receipt. @throws TooFewReplicas */
+  readonly replicated: () => Promise<void>;
   readonly rules: {
     readonly blocks: BlockRule;
     /** Blocks in flight per file. */

@@ -23,6 +23,7 @@ const AWAY = {
   volume: 'the shared volume fails',
   staging: 'staging has no room',
   redis: 'Redis refuses writes',
+  replicas: 'Redis lacks replicas',
 } as const;
 
 /** Turns the outcome of each run into queue behaviour: the one place that does. */
@@ -164,7 +165,8 @@ export class UploadProcessor {
         });
       await this.parts.moves.lastError(`${run.filename}: ${outcome.code}: ${outcome.why}`);
       runLog.outage(outcome.of, sentence);
-      if (outcome.of === 'source') await this.parts.moves.sourceStands(run.session, run.filename, run.lock);
+      if (outcome.of === 'source' || outcome.of === 'replicas')
+        await this.parts.moves.sourceStands(run.session, run.filename, run.lock);
     }
     return this.delay(job, run, delayMs, sentence, { waits }, outcome.code);
   }

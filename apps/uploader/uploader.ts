@@ -11,6 +11,7 @@ import {
   evictionFault,
   proveRedis,
   readRedisMemory,
+  waitForReplicas,
   refusalProblem,
 } from '@app/shared/redis';
 import {
@@ -220,6 +221,7 @@ export async function startUploader(
         store,
         memory: new BlockMemory(config.blocks.blockMemory),
         moves,
+        replicated: () => waitForReplicas(redis, config.redis.waitReplicas),
         rules: {
           blocks: config.blocks,
           maxConcurrency: config.azure.maxConcurrency,

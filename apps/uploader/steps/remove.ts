@@ -133,11 +133,12 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     maxFiles: tools.rules.historyMaxFiles,
   };
   const written = tools.moves.receipt(run.session, run.filename, verified.claim, facts, run.lock);
-  written.catch(() => undefined);
+  const replicated = written.then(() => tools.replicated());
+  replicated.catch(() => undefined);
   await new Promise<void>((resolve, reject) => {
     const abort = () => reject(new Interrupted('stopped before the receipt was written'));
     if (run.signal.aborted) return abort();
     run.signal.addEventListener('abort', abort, { once: true });
-    written.then(() => resolve(), reject).finally(() => run.signal.removeEventListener('abort', abort));
+    replicated.then(() => resolve(), reject).finally(() => run.signal.removeEventListener('abort', abort));
   });
 }

@@ -65,7 +65,7 @@ test('Redis goes back to a time before a stop: no session is active', async (t) 
   const world = await World.make(t, { uploaders: 0 });
   await world.startSession('stopped');
   await save(world);
-  await world.api('/v1/watch/stop', { method: 'POST' });
+  await world.api('/v1/watch/stop', {});
   await until('the stop is on the volume', () => {
     const text = readFileSync(join(world.processing, '.sluice-session'), 'utf8');
     return JSON.parse(text).enabled === false;

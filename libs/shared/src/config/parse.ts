@@ -127,7 +127,11 @@ function build(role: Role, v: Values, identityGiven: boolean) {
     nfsHangLimitMs: must(v.APP_NFS_HANG_LIMIT_S),
     shutdownGraceMs: must(v.APP_SHUTDOWN_GRACE_S),
     history: { days: must(v.APP_HISTORY_DAYS), maxFiles: must(v.APP_HISTORY_MAX_FILES) },
-    redis: { url: must(v.APP_REDIS_URL), prefix: must(v.APP_REDIS_PREFIX) },
+    redis: {
+      url: must(v.APP_REDIS_URL),
+      prefix: must(v.APP_REDIS_PREFIX),
+      waitReplicas: must(v.APP_REDIS_WAIT_REPLICAS),
+    },
     api: { token: v.APP_API_TOKEN, open: v.APP_API_AUTH === 'none' },
     http: { port: must(v.APP_PORT), bind: v.APP_BIND ?? (role === 'api' && !open ? '127.0.0.1' : '0.0.0.0') },
     proxies: { https: v.HTTPS_PROXY, http: v.HTTP_PROXY, except: must(v.NO_PROXY) },

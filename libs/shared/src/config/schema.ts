@@ -326,6 +326,12 @@ export const SCHEMA = {
     default: '{sluice}',
     meaning: 'First part of every key. The braces keep all keys in one slot of a Redis Cluster.',
   }),
+  APP_REDIS_WAIT_REPLICAS: define({
+    kind: whole(0, 100),
+    default: '0',
+    meaning:
+      'So many replicas of Redis must have the receipt of a file before its source goes; 0 waits for none.',
+  }),
   APP_API_TOKEN: define({
     kind: text,
     default: null,

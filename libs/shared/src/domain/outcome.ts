@@ -26,7 +26,7 @@ export type Outcome =
   | { readonly kind: 'retry'; readonly code: string; readonly why: string }
   | {
       readonly kind: 'outage';
-      readonly of: 'store' | 'volume' | 'staging' | 'redis' | 'source';
+      readonly of: 'store' | 'volume' | 'staging' | 'redis' | 'replicas' | 'source';
       readonly code: string;
       readonly why: string;
       readonly delayMs?: number;
