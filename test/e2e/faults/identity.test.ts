@@ -12,7 +12,7 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { ACCOUNT, Child, freePort, until, World } from '../../support/index.js';
+import { ACCOUNT, Child, freePort, seen, until, World } from '../../support/index.js';
 import { HttpProxy } from '../../support/http-proxy.js';
 import { makeCertificate, TlsProxy, type Certificate } from '../../support/tls-proxy.js';
 
@@ -211,4 +211,10 @@ test('an identity that does not answer is passed over for a key, and that is sai
   const wanted = new Map([[`${session}/one`, world.drop('one', 1000)]]);
   await world.done(1);
   assert.deepEqual(await world.blobs(), wanted);
+  seen(t, {
+    fault: 'the sign-in of the identity does not answer',
+    injected: 'a proxy that never answers a CONNECT; a key stands beside',
+    promised: 'files go on by the key, and problems say so',
+    files: 1,
+  });
 });
