@@ -70,6 +70,10 @@ async function moveReserved(run: Run, found: Found, room: Reservation, tools: To
     case 'unclaimed':
       return { outcome: await nothingLeft(run, tools) };
     case 'changed':
+      if (result.before && found.place === 'incoming' && restedAs(run) && (await putBack(run, tools)))
+        return {
+          outcome: { kind: 'skipped', why: 'another file has its name by now, which the scanner finds' },
+        };
       return changed(result.look, result.changes, result.why, tools);
     case 'not-a-file':
       return { outcome: { kind: 'quarantine', code: 'NotAPlainFile', why: `it is a ${result.fileKind}` } };
@@ -116,6 +120,17 @@ async function claimAndStage(
   if (result.kind === 'unclaimed') return null;
   run.took('stage', ms - (claimMs ?? 0));
   return result;
+}
+
+/**
+ * Puts a file back that was claimed just now and is not the one that the scanner saw: Redis may have gone back to a job
+ * whose file is delivered, and this be the file of a later session. The scanner sees it anew.
+ *
+ * @returns whether it is back; never over a file that has come since
+ */
+async function putBack(run: Run, { layout, volume }: Tools): Promise<boolean> {
+  const claimed = layout.processing(run.session, run.filename);
+  return (await volume.renameToFree(claimed, layout.incoming(run.filename))) === 'renamed';
 }
 
 /** Claims a file wherever it is, lets it come to rest, and stages it. */

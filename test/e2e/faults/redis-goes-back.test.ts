@@ -137,3 +137,36 @@ test('Redis goes back by a few files or many while files move: none is lost, non
     kills: 3,
   });
 });
+
+test('an uploader takes a job that Redis brought back before the scanner sees it: what was delivered stays', async (t) => {
+  const world = await World.make(t, { uploaders: 0 });
+  const older = await world.startSession('older');
+  const wanted = new Map([[`${older}/again.bin`, world.drop('again.bin', 1000, 1)]]);
+  await until('it is queued', async () => (await world.status()).queue.waiting === 1);
+  await save(world);
+  await world.start('uploader');
+  await world.done(1);
+  const newer = await world.startSession('newer');
+  await until('the session is on the volume', () =>
+    readFileSync(join(world.processing, '.sluice-session'), 'utf8').includes('newer'),
+  );
+  world.app('scanner').freeze();
+  wanted.set(`${newer}/again.bin`, world.drop('again.bin', 2000, 2));
+  await goBack(world);
+  await until('it is through with the old job', async () => {
+    const { queue } = await world.status();
+    if (queue.waiting + queue.active + queue.delayed === 0) return true;
+    throw new Error(JSON.stringify(queue));
+  });
+  world.app('scanner').thaw();
+  await until('it is stored', async () => (await world.blobs()).size === 2);
+  assert.deepEqual(await world.blobs(), new Map([...wanted].sort()));
+  await until('nothing is left', () => world.filesIn(world.volume).length === 0);
+  seen(t, {
+    fault: 'an uploader takes a job that Redis went back to',
+    injected:
+      'SAVE with a waiting job, a new session and a new file of its name, SIGKILL, a start; the scanner frozen',
+    promised: 'a file that is not the one of the job goes back to the drop folder, and to the session of now',
+    files: 2,
+  });
+});

@@ -57,6 +57,8 @@ export type StageAnswer =
       readonly look: FileLook;
       readonly changes: readonly Difference[];
       readonly why: string;
+      /** Whether it was so before anything was read. */
+      readonly before: boolean;
     }
   | { readonly kind: 'missing' }
   | { readonly kind: 'not-a-file'; readonly fileKind: FileKind }
@@ -118,6 +120,7 @@ async function copy(
       look: before,
       changes: differences(expect, before),
       why: whatChanged(expect, before),
+      before: true,
     };
   const plan = planOf(before.size, request.blockRule);
   if (typeof plan === 'string') return { kind: 'too-large', why: plan };
@@ -139,6 +142,7 @@ async function copy(
           copied === before.size
             ? whatChanged(before, after)
             : `${copied} bytes could be read instead of ${before.size}`,
+        before: false,
       };
     }
     local('fdatasync', () => fs.fdatasyncSync(target));
