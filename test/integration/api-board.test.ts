@@ -40,3 +40,14 @@ test('a limit of the whole queue is not set in Bull Board, shows where it was se
   assert.deepEqual(await limits(), [null, null, null]);
   assert.deepEqual(await problems(), []);
 });
+
+test('HEAD of the events ends, and an address of the board that cannot be read is the fault of who sent it', async (t) => {
+  const { ask } = await apiAlone(t);
+  const head = await ask('/v1/events', { method: 'HEAD', signal: AbortSignal.timeout(30_000) });
+  assert.equal(head.status, 200);
+  assert.equal(head.headers.get('content-type'), 'text/event-stream');
+  for (const path of ['/%zz', '/f-%E0%A4%A', '/%/logs']) {
+    const answer = await ask(`${QUEUE}${path}`);
+    assert.ok(answer.status >= 400 && answer.status < 500, `${path}: ${answer.status} ${answer.text}`);
+  }
+});

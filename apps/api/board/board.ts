@@ -2,6 +2,7 @@ import { createBullBoard } from '@bull-board/api';
 import type { BeforeHook } from '@bull-board/api/typings/app';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type Request, type Response } from 'express';
+import { STATUS_CODES } from 'node:http';
 import { messageOf } from '@app/shared/domain';
 import type { ApiParts } from '../parts.js';
 import { sendProblem } from '../problems/problem.js';
@@ -71,10 +72,12 @@ export function uploadBoard(parts: ApiParts): Router {
       handlerHooks: { before: refuse },
     },
   });
-  server.setErrorHandler((error) => ({
-    status: 500,
-    body: { status: 500, title: 'Internal Server Error', detail: messageOf(error), error: messageOf(error) },
-  }));
+  server.setErrorHandler((error: Error & { readonly status?: number }) => {
+    // an address that cannot be read is the caller's
+    const status = error.status === 400 ? 400 : 500;
+    const [title, detail] = [STATUS_CODES[status] ?? 'Error', messageOf(error)];
+    return { status, body: { status, title, detail, error: detail } };
+  });
   const board = server.getRouter() as Express;
   board.disable('x-powered-by');
   return Router()

@@ -1,6 +1,6 @@
-import { Controller, Get, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { Problems } from '../problems/decorators.js';
 import { EventStream } from './event-stream.js';
 
@@ -26,7 +26,9 @@ export class EventsController {
     },
   })
   @Problems()
-  events(@Res() response: Response): void {
+  events(@Req() request: Request, @Res() response: Response): void {
+    // whoever asks for the head alone waits for no event
+    if (request.method === 'HEAD') return void response.setHeader('Content-Type', 'text/event-stream').end();
     this.stream.add(response);
   }
 }
