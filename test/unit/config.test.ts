@@ -66,7 +66,7 @@ test('the defaults are those of the contract', () => {
     nfsHangLimitMs: 300_000,
     shutdownGraceMs: 25_000,
     history: { days: 30, maxFiles: 100_000 },
-    redis: { url: 'redis://127.0.0.1:6379/0', prefix: '{sluice}', waitReplicas: 0 },
+    redis: { url: 'redis://127.0.0.1:6379/0', prefix: '{sluice}', waitReplicas: 0, credential: 'url' },
     api: { token: null, open: false },
     http: { port: 8000, bind: '0.0.0.0' },
     proxies: { https: null, http: null, except: [] },
@@ -83,7 +83,7 @@ test('the contract has these variables, and no other', () => {
      APP_NFS_FAILED_ROOT APP_LOCAL_STAGING_ROOT APP_STAGING_LIMIT APP_POLL_INTERVAL_S APP_MIN_FILE_AGE_S
      APP_IGNORE_PATTERNS APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
      APP_RECOVERY_INTERVAL_S APP_NFS_HANG_LIMIT_S APP_SHUTDOWN_GRACE_S APP_HISTORY_DAYS APP_HISTORY_MAX_FILES
-     APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_PREFIX APP_REDIS_WAIT_REPLICAS APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
+     APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_CREDENTIAL APP_REDIS_PREFIX APP_REDIS_WAIT_REPLICAS APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
      APP_LOG_FORMAT HTTPS_PROXY HTTP_PROXY NO_PROXY`
       .split(/\s+/)
       .sort(),
@@ -379,4 +379,15 @@ test('places of Redis: one host, Sentinels, a cluster', () => {
 test('a cluster needs a prefix that keeps all keys in one slot', () => {
   const env = { APP_REDIS_URL: 'redis+cluster://host', APP_REDIS_PREFIX: 'sluice' };
   assert.throws(() => parseConfig('scanner', env), /APP_REDIS_PREFIX must have a part in braces/);
+});
+
+test('a token for Redis does not travel in the clear', () => {
+  const given = (url: string) => () =>
+    parseConfig('scanner', { APP_REDIS_CREDENTIAL: 'identity', APP_REDIS_URL: url });
+  assert.throws(
+    given('redis://host/0'),
+    /APP_REDIS_CREDENTIAL is identity, which APP_REDIS_URL must be rediss/,
+  );
+  for (const url of ['rediss://host/0', 'redis://127.0.0.1/0', 'rediss+cluster://host'])
+    assert.doesNotThrow(given(url));
 });

@@ -131,6 +131,7 @@ function build(role: Role, v: Values, identityGiven: boolean) {
       url: must(v.APP_REDIS_URL),
       prefix: must(v.APP_REDIS_PREFIX),
       waitReplicas: must(v.APP_REDIS_WAIT_REPLICAS),
+      credential: must(v.APP_REDIS_CREDENTIAL),
     },
     api: { token: v.APP_API_TOKEN, open: v.APP_API_AUTH === 'none' },
     http: { port: must(v.APP_PORT), bind: v.APP_BIND ?? (role === 'api' && !open ? '127.0.0.1' : '0.0.0.0') },

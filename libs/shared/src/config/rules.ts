@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseRedisUrl } from './redis-url.js';
 import type { Role, Values, VariableName } from './schema.js';
 
 /** A rule between variables, judged where each of them is without a fault of its own. */
@@ -110,6 +111,16 @@ export const RULES: readonly Rule[] = [
       return endpoint === null || sameUrl(endpoint, account)
         ? null
         : `APP_AZURE_CONNECTION_STRING has the endpoint ${endpoint}, but APP_AZURE_ACCOUNT_URL is ${account}; they must agree`;
+    },
+  },
+  {
+    names: ['APP_REDIS_URL', 'APP_REDIS_CREDENTIAL'],
+    fault: (v) => {
+      if (v.APP_REDIS_CREDENTIAL !== 'identity') return null;
+      const { tls, hosts } = parseRedisUrl(v.APP_REDIS_URL ?? '');
+      return tls || hosts.every(({ host }) => isLoopback(host))
+        ? null
+        : 'APP_REDIS_CREDENTIAL is identity, which APP_REDIS_URL must be rediss:// for: a token must not travel in the clear';
     },
   },
   {

@@ -321,6 +321,12 @@ export const SCHEMA = {
     meaning:
       'Also `rediss://`, with user and password; database number included. Several hosts: `redis+sentinel://[user:password@]host:port[,host:port...]/<master>/<db>` or `redis+cluster://host:port[,host:port...]`, with `rediss+` for TLS.',
   }),
+  APP_REDIS_CREDENTIAL: define({
+    kind: choice('url', 'identity'),
+    default: 'url',
+    meaning:
+      "How to sign in to Redis: with what the URL holds, or with Entra ID tokens of the pod's identity, renewed on every connection before they end. The user is the URL's, or the identity's object id.",
+  }),
   APP_REDIS_PREFIX: define({
     kind: text,
     default: '{sluice}',

@@ -1,5 +1,9 @@
 import type { Redis } from 'ioredis';
-import { redisFault } from './faults.js';
+import { RedisFault, redisFault } from './faults.js';
+import type { LiveOptions } from './live-redis.js';
+
+const NO_POLICY =
+  'APP_REDIS_URL: Redis refuses the token of this identity (WRONGPASS); give its object id a data access policy there, or a user of that name';
 
 /**
  * Waits until Redis can be used; while it is away, for ever.
@@ -10,6 +14,12 @@ export async function proveRedis(redis: Redis, prefix: string): Promise<void> {
   let give: (error: unknown) => void = () => undefined;
   const given = new Promise<never>((_, reject) => (give = reject));
   const judge = (error: unknown): void => {
+    const { login } = redis.options as LiveOptions;
+    // an identity may need a moment until Redis knows it, and a refused token gets a new one
+    if (login && error instanceof Error && /^(?:WRONGPASS|NOAUTH)/.test(error.message)) {
+      if (login.isLate()) give(new RedisFault(NO_POLICY));
+      return;
+    }
     const fault = redisFault(error);
     if (fault) give(fault);
   };

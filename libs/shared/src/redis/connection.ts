@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
+import { parseRedisUrl } from '../config/index.js';
 import { LiveRedis, type LiveOptions } from './live-redis.js';
+import { RedisLogin } from './login.js';
 import { placeOptions } from './places.js';
 
 /** Called with each connection error, one line of text; Redis being away is a state here, not an exception. */
@@ -10,6 +12,8 @@ export interface RedisSettings {
   /** A valid `APP_REDIS_URL`. */
   readonly url: string;
   readonly prefix: string;
+  /** `identity` signs in with tokens of Entra ID; `url` with what the URL holds. */
+  readonly credential: 'url' | 'identity';
 }
 
 /** How long a request of the api may wait for Redis before it answers 503; milliseconds. */
@@ -63,9 +67,23 @@ function writeTogether(redis: Redis): void {
 }
 
 function connect(settings: RedisSettings, onError: OnRedisError, options: LiveOptions): Redis {
-  const redis = new LiveRedis({ ...placeOptions(settings.url, settings.prefix), ...options });
+  const redis = new LiveRedis({
+    ...placeOptions(settings.url, settings.prefix),
+    ...loginOf(settings),
+    ...options,
+  });
   redis.on('error', (error: Error) => onError(error.message || error.name));
   return redis;
+}
+
+/** One login serves all connections of the same settings: one token at a time, whatever their number. */
+const logins = new WeakMap<RedisSettings, RedisLogin>();
+
+function loginOf(settings: RedisSettings): { login?: RedisLogin } {
+  if (settings.credential !== 'identity') return {};
+  const login = logins.get(settings) ?? new RedisLogin(parseRedisUrl(settings.url).user);
+  logins.set(settings, login);
+  return { login };
 }
 
 /** Ends a connection; safe to repeat, never waits for a server that is away. */

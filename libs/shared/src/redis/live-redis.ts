@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisLogin } from './login.js';
 
 /**
  * Seconds without a byte from the server after which a connection counts as dead. Above BullMQ's longest blocking call,
@@ -21,12 +22,27 @@ const NOT_THE_ONE = /(?:^|[\s-])(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|TRYAGAI
 /** The same of a node of a cluster. While a slot moves, its commands wait: see places.ts. */
 const NOT_THE_NODE = /^(?:MOVED|ASK) /;
 
+/** What Redis says to a login that it does not take. */
+const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH)/;
+/** Between two tries to get a token; milliseconds. */
+const TOKEN_AGAIN_MS = 1_000;
+
+/** What ioredis keeps to itself of a connection that waits to begin. */
+interface Closing {
+  condition?: object;
+  manuallyClosing: boolean;
+  setStatus(status: string): void;
+  flushQueue(error: Error): void;
+}
+
 /** How a connection lives; duplicates (BullMQ makes some) live in the same way. */
 export interface LiveOptions extends Omit<RedisOptions, 'replyMapping'> {
   /** See {@link SILENCE_S}; for connections without blocking calls it may be shorter. */
   silenceS?: number;
   /** Whether the connector finds the right node of a cluster. */
   cluster?: boolean;
+  /** Gives each connection its token; none where the URL's login holds. */
+  login?: RedisLogin;
 }
 
 /**
@@ -35,6 +51,8 @@ export interface LiveOptions extends Omit<RedisOptions, 'replyMapping'> {
  */
 export class LiveRedis extends Redis {
   private readonly asksForAnother;
+  /** Set before this class' own constructor has run: the base connects in its own. */
+  declare private opening: Promise<void> | null;
 
   constructor(private readonly given: LiveOptions) {
     let refused = false;
@@ -60,6 +78,52 @@ export class LiveRedis extends Redis {
     // ioredis prints what nobody listens to
     this.on('error', () => undefined);
     this.on('connect', () => endWhenSilent(this, given.silenceS ?? SILENCE_S));
+    const { login } = given;
+    if (!login) return;
+    this.on('ready', () => login.join(this));
+    this.on('close', () => login.leave(this));
+    this.on('error', (error: Error) => {
+      if (REFUSED_LOGIN.test(error.message)) login.refused(this.options.password);
+    });
+  }
+
+  /** Connects, with a token where tokens are used; while none comes, tries again and tells of it as an error. */
+  override connect(): Promise<void> {
+    const { login } = this.options as LiveOptions;
+    if (!login) return super.connect();
+    // commands that are sent before the first connection are kept, and look at this
+    const self = this as unknown as Closing;
+    self.condition ??= { select: this.options.db, subscriber: false, protocol: 3, replyMapping: 'legacy' };
+    // whoever asks while a token is waited for waits for the same connection
+    this.opening ??= this.connectWith(login).finally(() => (this.opening = null));
+    return this.opening;
+  }
+
+  private async connectWith(login: RedisLogin): Promise<void> {
+    const self = this as unknown as Closing;
+    while (!self.manuallyClosing) {
+      try {
+        const { username, password } = await login.current();
+        Object.assign(this.options, { username, password });
+        if (!self.manuallyClosing) return await super.connect();
+      } catch (error) {
+        if (this.status !== 'wait' && this.status !== 'reconnecting' && this.status !== 'end') throw error;
+        this.silentEmit('error', error);
+        await new Promise((resolve) => setTimeout(resolve, TOKEN_AGAIN_MS));
+      }
+    }
+    self.manuallyClosing = false;
+    self.setStatus('end');
+    self.flushQueue(new Error('Connection is closed.'));
+    throw new Error('Connection is closed.');
+  }
+
+  /** A refused token costs no command: those that wait are kept for the next one. */
+  override recoverFromFatalError(
+    ...[command, error, options]: Parameters<Redis['recoverFromFatalError']>
+  ): void {
+    const kept = this.given.login && REFUSED_LOGIN.test(error.message) ? { offlineQueue: false } : options;
+    super.recoverFromFatalError(command, error, kept);
   }
 
   override duplicate(override?: Partial<LiveOptions>): never {
