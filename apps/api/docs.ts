@@ -13,8 +13,8 @@ const DESCRIPTION = `Moves large files from an NFS drop folder into Azure Blob S
 
 The console of the queue is [Bull Board](/admin/queues).`;
 
-/** Serves Swagger UI at `/docs` and the OpenAPI document at `/docs-json`. */
-export function serveDocs(app: INestApplication): void {
+/** Serves Swagger UI at `/docs` and the OpenAPI document at `/docs-json`. @returns the document; to be asked once routes are known */
+export function serveDocs(app: INestApplication): () => OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Sluice')
     .setDescription(DESCRIPTION)
@@ -31,7 +31,9 @@ export function serveDocs(app: INestApplication): void {
     .addTag('events', 'What happens, as it happens')
     .addTag('probes', 'Probes and metrics; they need no token')
     .build();
-  const make = (): OpenAPIObject => {
+  let made: OpenAPIObject | null = null;
+  const make = (): OpenAPIObject => (made ??= describe());
+  const describe = (): OpenAPIObject => {
     const document = SwaggerModule.createDocument(app, config, {
       operationIdFactory: (controller, method) =>
         `${controller.replace('Controller', '').toLowerCase()}_${method}`,
@@ -51,4 +53,5 @@ export function serveDocs(app: INestApplication): void {
     // the badge is another host's
     swaggerOptions: { validatorUrl: null },
   });
+  return make;
 }

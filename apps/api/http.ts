@@ -8,6 +8,7 @@ import type { Config } from '@app/shared/config';
 import { nestLogger, type Logger } from '@app/shared/runtime';
 import { refuseCrossSite, refuseForeignHost, requireToken } from './access/access.js';
 import { readBody } from './access/body.js';
+import { KnownQuery } from './access/known-query.js';
 import { validation } from './access/validation.js';
 import { BOARD_PATH } from './board/board.js';
 import { serveDocs } from './docs.js';
@@ -54,7 +55,7 @@ export async function serveHttp(
   app.use(BOARD_PATH, board);
   app.useGlobalPipes(validation());
   app.useGlobalFilters(new ProblemFilter(log));
-  serveDocs(app);
+  app.useGlobalGuards(new KnownQuery(serveDocs(app)));
   await app.listen(config.http.port, config.http.bind);
   log.info(
     { bind: config.http.bind, port: config.http.port, access: config.api.token === null ? 'open' : 'token' },

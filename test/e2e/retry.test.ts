@@ -3,7 +3,7 @@ import test from 'node:test';
 import { Redis } from 'ioredis';
 import { jobId } from '@app/shared/domain';
 import { openUploadQueue } from '@app/shared/queue';
-import { until, World } from '../support/index.js';
+import { TcpProxy, until, World } from '../support/index.js';
 
 const BAD = ['by-api.bin', 'by-board.bin', 'by-nobody.bin'];
 
@@ -113,5 +113,27 @@ test('a job whose uploader died right before it failed is no retry: it fails, an
   );
   // one that has failed, and is sent back by anybody, begins anew
   await (await queue.getJob(jobId('bad.bin')))?.retry('failed');
+  await world.done(1);
+});
+
+test('a retry over a slow way to Redis answers what it did', async (t) => {
+  const world = await World.make(t, { proxy: true, env: { APP_MAX_ATTEMPTS: '1' } });
+  world.proxy!.rules = [
+    {
+      match: ({ method, url }) => method === 'PUT' && /bad/.test(url ?? ''),
+      fault: { kind: 'status', status: 400, code: 'InvalidInput' },
+    },
+  ];
+  await world.startSession('s');
+  world.drop('bad.bin', 1000);
+  await until('it is quarantined', async () => (await world.status()).queue.failed === 1);
+  world.proxy!.pass();
+  const slow = await TcpProxy.start(world.redis.port);
+  t.after(() => slow.end());
+  slow.delayMs = 125;
+  const api = await world.start('api', { APP_REDIS_URL: `redis://127.0.0.1:${slow.port}/0` });
+  await api.ready();
+  const answer = await fetch(`http://127.0.0.1:${api.port}/v1/files/retry`, { method: 'POST' });
+  assert.deepEqual([answer.status, await answer.json()], [200, { retried: 1 }]);
   await world.done(1);
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
 import type { Answer } from '../support/index.js';
@@ -157,3 +158,32 @@ function encoded(name: string): string | null {
     .replace(/\.$/, '%2E');
   return text.length > 200 ? null : text;
 }
+
+test('the day of a session is that of Redis, whatever the clock of the api says', async (t) => {
+  const api = await apiAlone(t, {
+    NODE_OPTIONS: `--require ${resolve(__dirname, '../support/shifted-clock.js')}`,
+    TEST_CLOCK_SHIFT_MS: String(3 * 24 * 3600_000),
+  });
+  const { body } = await api.post('/v1/watch/start', { session_name: 's' });
+  assert.equal(body.date_prefix, today());
+});
+
+test('a query parameter that a call does not know is refused by its name', async (t) => {
+  const api = await apiAlone(t);
+  for (const [path, known] of [
+    ['/v1/files?sesion=20260131/s', 'it takes state, session, limit, cursor'],
+    ['/v1/files?state=done&limit=5&offset=3', 'it takes state, session, limit, cursor'],
+    ['/v1/files/a.bin?x', 'it takes none'],
+    ['/v1/sessions?state=active', 'it takes limit, cursor'],
+    ['/v1/sessions/20260131/s?all', 'it takes none'],
+    ['/v1/status?verbose=1', 'it takes none'],
+  ] as const) {
+    const detail = problem(await api.ask(path), 400);
+    const name = /[?&](sesion|offset|x|state=active|all|verbose)/.exec(path)?.[1]?.split('=')[0] ?? '';
+    assert.ok(detail.includes(` ${name} is not known`), detail);
+    for (const one of known.replace('it takes ', '').split(', ')) assert.ok(detail.includes(one), detail);
+  }
+  assert.equal((await api.ask('/v1/files?state=done&limit=5')).status, 200);
+  assert.equal((await api.ask('/healthz?probe')).status, 200);
+  assert.equal((await api.ask('/docs-json')).status, 200);
+});

@@ -1,30 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-/** The last commit that wrote format 1, as release 0.1 does. */
-const COMMIT = 'f9792bcaffa12569ad967722ac24f82df9d88e7f';
+/** The last release that wrote format 1; see test/releases/README.md. */
+const RELEASE = '0.1';
 const PROJECT = resolve(__dirname, '../../..');
 
 /**
- * Builds the previous release from the history, once in a checkout.
+ * Builds the previous release from its sources, once in a checkout.
  *
  * @returns its folder, with `dist` in it
- * @throws Error where the history does not reach back to it, as in a shallow clone
  */
 export function previousRelease(): string {
-  const folder = join(PROJECT, 'artifacts/previous-release', COMMIT);
+  const folder = join(PROJECT, 'artifacts/previous-release', RELEASE);
   if (existsSync(folder)) return folder;
   const making = `${folder}-${process.pid}`;
   mkdirSync(making, { recursive: true });
-  try {
-    execFileSync('bash', ['-o', 'pipefail', '-c', `git archive ${COMMIT} | tar -x -C '${making}'`], {
-      cwd: PROJECT,
-    });
-  } catch (error) {
-    rmSync(making, { recursive: true });
-    throw new Error(`the history does not reach back to ${COMMIT}: git fetch --unshallow`, { cause: error });
-  }
+  execFileSync('tar', ['-xzf', join(PROJECT, `test/releases/${RELEASE}.tar.gz`), '-C', making]);
   symlinkSync(join(PROJECT, 'node_modules'), join(making, 'node_modules'));
   // without its tests
   const settings = {

@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** One client and its connection onward. */
@@ -9,6 +10,8 @@ interface Pair {
 /** A proxy before any server (Redis, say) that can refuse, reset and stall. What passes is not looked at. */
 export class TcpProxy {
   port = 0;
+  /** How much later what new connections carry arrives, in each direction; milliseconds. */
+  delayMs = 0;
   /** Connections that were accepted so far. */
   accepted = 0;
   private server: Server | null = null;
@@ -113,7 +116,22 @@ export class TcpProxy {
         other.destroySoon();
       });
     if (this.stalling) return;
+    if (this.delayMs > 0) {
+      client.pipe(late(this.delayMs)).pipe(onward);
+      onward.pipe(late(this.delayMs)).pipe(client);
+      return;
+    }
     client.pipe(onward);
     onward.pipe(client);
   }
+}
+
+/** Passes everything on so much later; what comes in between waits no longer for it. */
+function late(ms: number): Transform {
+  return new Transform({
+    transform(piece, _encoding, done) {
+      setTimeout(() => this.push(piece), ms);
+      done();
+    },
+  });
 }

@@ -2,6 +2,7 @@ import { jobId, messageOf, sessionKey, type SessionRef } from '@app/shared/domai
 import { readPayload, uploadJob } from '@app/shared/queue';
 import type { FileRecord } from '@app/shared/records';
 import type { ApiParts } from '../parts.js';
+import { RedisAway } from '../redis-gate.js';
 
 /** Records looked at per round trip. */
 const PAGE = 200;
@@ -13,15 +14,31 @@ const AT_ONCE = 50;
  * files. Safe to repeat: what is back at work already counts nothing.
  *
  * @returns how many
- * @throws RedisAway; those that were retried before it stay so
+ * @throws RedisAway; those that were retried before it stay so, and its message says how many
  */
 export async function retryFailed(
   parts: ApiParts,
   filter: { session: SessionRef | null; filenames: readonly string[] | null },
 ): Promise<number> {
+  let retried = 0;
+  try {
+    await retryEach(parts, filter, (count) => (retried += count));
+  } catch (error) {
+    if (retried === 0 || !(error instanceof RedisAway)) throw error;
+    throw new RedisAway(
+      `${error.message}; ${retried} were sent back to work before that, ask again for the others`,
+    );
+  }
+  return retried;
+}
+
+async function retryEach(
+  parts: ApiParts,
+  filter: { session: SessionRef | null; filenames: readonly string[] | null },
+  onRetried: (count: number) => void,
+): Promise<void> {
   const { gate, history } = parts;
   const { session } = filter;
-  let retried = 0;
   if (filter.filenames) {
     const names = [...new Set(filter.filenames)];
     for (let at = 0; at < names.length; at += AT_ONCE) {
@@ -30,60 +47,66 @@ export async function retryFailed(
       const wanted = found
         .flat()
         .filter((record) => session === null || sessionKey(record.session) === sessionKey(session));
-      retried += await retryAll(parts, wanted);
+      await retryAll(parts, wanted, onRetried);
     }
-    return retried;
+    return;
   }
   let before: number | null = null;
   do {
     const page: Awaited<ReturnType<typeof history.list>> = await gate.ask(() =>
       history.list({ states: ['failed'], session, before, limit: PAGE }),
     );
-    retried += await retryAll(parts, page.records);
+    await retryAll(parts, page.records, onRetried);
     before = page.next;
   } while (before !== null);
-  return retried;
 }
 
 /** Retries those that are failed: a record whose job is back at work shows another state. */
-async function retryAll(parts: ApiParts, records: readonly FileRecord[]): Promise<number> {
+async function retryAll(
+  parts: ApiParts,
+  records: readonly FileRecord[],
+  onRetried: (count: number) => void,
+): Promise<void> {
   const failed = records.filter((record) => record.state === 'failed');
-  let retried = 0;
   for (let at = 0; at < failed.length; at += AT_ONCE) {
     const batch = failed.slice(at, at + AT_ONCE);
-    const done = await Promise.all(batch.map((record) => parts.gate.ask(() => retryOne(parts, record))));
-    retried += done.filter(Boolean).length;
+    const ended = await Promise.allSettled(batch.map((record) => retryOne(parts, record)));
+    onRetried(ended.filter((one) => one.status === 'fulfilled' && one.value).length);
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
     // the jobs first: a record that says queued while its job stands failed would be found by no other retry
     await parts.gate.ask(() => parts.moves.retried(batch));
   }
-  return retried;
 }
 
-async function retryOne({ queue, log }: ApiParts, { session, filename }: FileRecord): Promise<boolean> {
+/** Each call has its own time limit: one that is slow must not make those before it look undone. */
+async function retryOne({ queue, log, gate }: ApiParts, { session, filename }: FileRecord): Promise<boolean> {
   const payload = { date_prefix: session.datePrefix, encoded_session: session.encodedSession, filename };
   const id = jobId(filename);
-  const job = await queue.getJob(id);
+  const job = await gate.ask(() => queue.getJob(id));
   if (!job) {
     // removed in Bull Board: a job without the mark, whose file is in quarantine, is a retry
     const { name, data, opts } = uploadJob(payload);
-    await queue.add(name, data, opts);
+    await gate.ask(() => queue.add(name, data, opts));
     return true;
   }
-  if (await job.isFailed()) {
-    await job.updateData(payload);
-    try {
-      await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
-    } catch (error) {
-      if (await job.isFailed()) throw error;
-      // somebody else was faster
-      log.debug({ job: id }, `not retried: ${messageOf(error)}`);
-      return false;
-    }
-    return true;
+  if (await gate.ask(() => job.isFailed())) {
+    await gate.ask(() => job.updateData(payload));
+    return gate.ask(async () => {
+      try {
+        await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+        return true;
+      } catch (error) {
+        if (await job.isFailed()) throw error;
+        // somebody else was faster
+        log.debug({ job: id }, `not retried: ${messageOf(error)}`);
+        return false;
+      }
+    });
   }
   // waits to be shown as failed, after Redis lost its data: without its mark it is a retry
   const waiting = readPayload(id, job.data);
-  if (typeof waiting === 'string' || !waiting.quarantined || !(await job.isWaiting())) return false;
-  await job.updateData(payload);
+  if (typeof waiting === 'string' || !waiting.quarantined || !(await gate.ask(() => job.isWaiting())))
+    return false;
+  await gate.ask(() => job.updateData(payload));
   return true;
 }

@@ -29,8 +29,12 @@ export class WatchController {
   async start(@Body() body: StartRequest): Promise<StartedSession> {
     const given = body.session_name ?? '';
     const name = given.trim() === '' ? `00-session-${uuidv7()}` : given;
-    const session = { datePrefix: datePrefix(Date.now()), encodedSession: encodeSession(name), name };
-    await this.parts.gate.ask(() => this.parts.sessions.start(session));
+    const encodedSession = encodeSession(name);
+    const { gate, sessions } = this.parts;
+    // all apis agree on the day, whatever their own clocks say
+    const now = await gate.ask(() => sessions.now());
+    const session = { datePrefix: datePrefix(now), encodedSession, name };
+    await gate.ask(() => sessions.start(session));
     return { date_prefix: session.datePrefix, session_name: name, encoded_session: session.encodedSession };
   }
 

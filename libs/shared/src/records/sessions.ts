@@ -162,6 +162,12 @@ export class Sessions {
     this.readScript = recordScript(redis, prefix, 'sluiceSessionRead', READ);
   }
 
+  /** What time it is by Redis' clock, which all pods share; milliseconds since 1970. */
+  async now(): Promise<number> {
+    const [seconds, microseconds] = await this.redis.time();
+    return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+  }
+
   /** Makes a session the active one; a session of that key is gone on with. Safe to repeat. @returns whether anything changed. */
   async start(session: SessionRef & { readonly name: string }): Promise<boolean> {
     return (
