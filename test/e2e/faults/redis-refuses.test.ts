@@ -37,6 +37,7 @@ test('Redis is full: the api reads on and says so, a lower limit makes room, and
   assert.equal(refused.status, 503);
   assert.match(refused.body.detail, /^Redis refuses writes: OOM/);
   assert.equal((await world.api('/v1/files?state=done')).body.items.length, 20);
+  assert.equal((await world.api('/v1/files')).status, 200);
 
   // all of them anew, as after a change of the settings
   await Promise.all(world.running('scanner').map((app) => app.stop()));

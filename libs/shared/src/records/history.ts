@@ -49,6 +49,13 @@ for i, id in ipairs(ARGV) do
   end
 end
 return {records, urls}`;
+/** Pages of several indexes at one moment. A transaction would do, but a Redis that is full refuses to queue its commands. */
+const LIST = `
+local pages = {}
+for i = 3, #ARGV do
+  pages[i - 2] = redis.call('ZREVRANGEBYSCORE', ARGV[i], ARGV[1], '-inf', 'LIMIT', 0, ARGV[2])
+end
+return pages`;
 /** Ids of the records of a name, newest first. */
 const FIND = `
 local ids, limit = redis.call('ZREVRANGE', P .. ':name:' .. ARGV[1], 0, ARGV[2] - 1), tonumber(ARGV[2])
@@ -64,6 +71,7 @@ return ids`;
 export class History {
   private readonly readScript;
   private readonly findScript;
+  private readonly listScript;
 
   constructor(
     private readonly redis: Redis,
@@ -73,6 +81,7 @@ export class History {
   ) {
     this.readScript = recordScript(redis, prefix, 'sluiceRecordsRead', READ);
     this.findScript = recordScript(redis, prefix, 'sluiceRecordsFind', FIND);
+    this.listScript = recordScript(redis, prefix, 'sluiceRecordsList', LIST);
   }
 
   /**
@@ -89,16 +98,9 @@ export class History {
     const base = query.session ? `${this.prefix}:session:${sessionKey(query.session)}` : this.prefix;
     const below = query.before === null ? '+inf' : `(${query.before}`;
     // at one moment: a record that changed its state between two reads would be in both, or in none
-    const multi = this.redis.multi();
-    for (const index of query.states.flatMap((state) => indexesOf(base, state)))
-      multi.zrevrangebyscore(index, below, '-inf', 'LIMIT', 0, query.limit + 1);
-    const answers = (await multi.exec()) ?? [];
-    const ids = newestFirst(
-      answers.flatMap(([error, page]) => {
-        if (error) throw error;
-        return page as string[];
-      }),
-    );
+    const indexes = query.states.flatMap((state) => indexesOf(base, state));
+    const pages = (await this.listScript(below, query.limit + 1, ...indexes)) as string[][];
+    const ids = newestFirst(pages.flat());
     const page = ids.slice(0, query.limit);
     // by the ids: a record that is trimmed meanwhile does not end the list
     const next = ids.length > query.limit ? (page.at(-1) ?? Number.MAX_SAFE_INTEGER) : null;

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { parseObject } from '../domain/index.js';
+import { recordScript } from './lua.js';
 
 /** How long the scanner's view lives without being renewed; milliseconds. */
 const VIEW_TTL_MS = 30_000;
@@ -27,12 +28,20 @@ export interface IncomingEntry {
   readonly size: number | null;
 }
 
+// At one moment; a transaction would do, but a Redis that is full refuses to queue its commands.
+const PAGE = `
+return {redis.call('HGETALL', P .. ':incoming-entries'), redis.call('MGET', P .. ':incoming-seq', P .. ':seq')}`;
+
 /** The scanner's view of the drop folder, kept in Redis for the api. */
 export class Incoming {
+  private readonly pageScript;
+
   constructor(
     private readonly redis: Redis,
     private readonly prefix: string,
-  ) {}
+  ) {
+    this.pageScript = recordScript(redis, prefix, 'sluiceIncomingPage', PAGE);
+  }
 
   /** Publishes the view: its totals, and the entries that changed (null: gone) since the last time. */
   async publish(
@@ -80,15 +89,10 @@ export class Incoming {
     after: string | null,
     limit: number,
   ): Promise<{ entries: (readonly [string, IncomingEntry])[]; lastId: number }> {
-    const answers = await this.redis
-      .multi()
-      .hgetall(`${this.prefix}:incoming-entries`)
-      .mget(`${this.prefix}:incoming-seq`, `${this.prefix}:seq`)
-      .exec();
-    const [hash, ids] = (answers ?? []).map(([error, answer]) => {
-      if (error) throw error;
-      return answer;
-    }) as [Record<string, string>, (string | null)[]];
+    const [flat, ids] = (await this.pageScript()) as [string[], (string | null)[]];
+    const hash = Object.fromEntries(
+      flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as const] : [])),
+    );
     const names = Object.keys(hash).filter((name) => after === null || name > after);
     const page: (readonly [string, IncomingEntry])[] = [];
     for (const name of names.sort()) {
