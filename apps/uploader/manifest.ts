@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { blobName, blockId, messageOf, parseSessionKey, type SessionRef } from '@app/shared/domain';
 import { manifest, type History, type Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
-import type { BlobStore, BlobLabels } from './blob-store/blob-store.js';
+import type { BlobStore } from './blob-store/blob-store.js';
+import type { BlobLabels } from './blob-store/writes.js';
 
 /** How often finished sessions are looked for; milliseconds. */
 const LOOK_MS = 2_000;

@@ -16,6 +16,8 @@ export type Fault =
   | { readonly kind: 'page'; readonly status: number; readonly location?: string }
   /** What answers speaks no HTTP. */
   | { readonly kind: 'babble' }
+  /** This very text is the answer, and then the connection ends. */
+  | { readonly kind: 'raw'; readonly text: string }
   | { readonly kind: 'damage' }
   /** Its answer has other headers; null: without that one. */
   | { readonly kind: 'headers'; readonly headers: Readonly<Record<string, string | null>> }
@@ -115,6 +117,7 @@ export class Proxy {
     const fault = this.rules.find((rule) => rule.match(request))?.fault;
     if (fault?.kind === 'reset') return void request.socket.destroy();
     if (fault?.kind === 'babble') return void request.socket.end('220 mail.example ESMTP\r\n');
+    if (fault?.kind === 'raw') return void request.resume().on('end', () => request.socket.end(fault.text));
     if (fault?.kind === 'page') {
       request.resume();
       const { status, location } = fault;

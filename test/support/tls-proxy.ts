@@ -36,6 +36,8 @@ export function makeCertificate(folder: string, name: string, hosts: readonly st
 export class TlsProxy {
   /** The ports from which connections came. */
   readonly from: number[] = [];
+  /** Connections whose other end did not take the certificate. */
+  refused = 0;
   private readonly sockets = new Set<TLSSocket>();
 
   private constructor(private readonly server: Server) {}
@@ -55,7 +57,7 @@ export class TlsProxy {
       socket.on('close', () => proxy.sockets.delete(socket));
       socket.pipe(onward).pipe(socket);
     });
-    server.on('tlsClientError', () => undefined);
+    server.on('tlsClientError', () => (proxy.refused += 1));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }

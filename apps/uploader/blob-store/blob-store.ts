@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
-import { blobName, blockId, type ListedBlock, type SessionRef } from '@app/shared/domain';
-import { refusesUs, serviceCode, statusOf, storeError } from './errors.js';
+import { RestError, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
+import { blobName, blockId, StoreError, type ListedBlock, type SessionRef } from '@app/shared/domain';
+import { PROXY_ASKS, saysNo, serviceCode, statusOf, storeError } from './errors.js';
 import type { BodyDigests } from './pipeline.js';
-import { RestError } from '@azure/storage-blob';
+import { writeOptions, type BlobLabels, type WriteCondition, type WriteResult } from './writes.js';
 
 /** The name that write probes stage a block under; never committed, so it is never seen. */
 const PROBE_BLOB = '.sluice-probe';
@@ -20,29 +20,6 @@ export interface StoredBlob {
   readonly committed: readonly ListedBlock[];
   readonly uncommitted: readonly ListedBlock[];
 }
-
-/** Before the first blob of any service. */
-const BEFORE_ALL_BLOBS = new Date('2000-01-01T00:00:00Z');
-
-/** What a blob carries beside its bytes. */
-export interface BlobLabels {
-  readonly contentType: string;
-  /** The whole file's MD5 as Content-MD5; null: none. */
-  readonly md5: Uint8Array | null;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/**
- * A write happens only while this holds: nothing is there, or exactly what was read. `neverCommitted` says the same as
- * `absent` in other words: Azurite 3.35 refuses Put Blob with `If-None-Match: *` also where only uncommitted blocks lie.
- */
-export type WriteCondition =
-  { readonly absent: true } | { readonly neverCommitted: true } | { readonly etag: string };
-
-/** What came of a conditional write: `conflict` means that the condition did not hold and nothing was written. */
-export type WriteResult =
-  | { readonly written: true; readonly etag: string; readonly md5: Uint8Array | null }
-  | { readonly written: false };
 
 /** A file name that Azure would store under another name. */
 export class ChangedBlobName extends Error {
@@ -157,7 +134,7 @@ export class BlobStore {
     signal: AbortSignal,
   ): Promise<WriteResult> {
     return this.write('put block list', async () => {
-      const options = { ...optionsOf(labels, condition), abortSignal: signal };
+      const options = { ...writeOptions(labels, condition), abortSignal: signal };
       const answer = await this.client(blob).commitBlockList(ids, options);
       return { written: true, etag: answer.etag ?? '', md5: null };
     });
@@ -175,7 +152,7 @@ export class BlobStore {
     this.digests.set(bytes, md5);
     return this.write('put blob', async () => {
       // the label must not go along: x-ms-blob-content-md5 would be stored instead of being checked
-      const options = { ...optionsOf({ ...labels, md5: null }, condition), abortSignal: signal };
+      const options = { ...writeOptions({ ...labels, md5: null }, condition), abortSignal: signal };
       const answer = await this.client(blob).upload(bytes, bytes.length, options);
       return { written: true, etag: answer.etag ?? '', md5: answer.contentMD5 ?? null };
     });
@@ -199,7 +176,7 @@ export class BlobStore {
       );
     } catch (caught) {
       const error = storeError(caught, 'get container properties');
-      if (refusesUs(error)) return true;
+      if (saysNo(error) && !(error instanceof StoreError && error.status === PROXY_ASKS)) return true;
       throw error;
     }
   }
@@ -299,20 +276,4 @@ export function sharedSignal(signal: AbortSignal): AbortSignal {
 
 function listed(block: { name: string; size: number }): ListedBlock {
   return { id: block.name, size: block.size };
-}
-
-function optionsOf(labels: BlobLabels, condition: WriteCondition) {
-  return {
-    conditions: conditionsOf(condition),
-    metadata: { ...labels.metadata },
-    blobHTTPHeaders: {
-      blobContentType: labels.contentType,
-      ...(labels.md5 ? { blobContentMD5: labels.md5 } : {}),
-    },
-  };
-}
-
-function conditionsOf(condition: WriteCondition) {
-  if ('etag' in condition) return { ifMatch: condition.etag };
-  return 'absent' in condition ? { ifNoneMatch: '*' } : { ifUnmodifiedSince: BEFORE_ALL_BLOBS };
 }

@@ -2,6 +2,7 @@ import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import { messageOf, StoreError } from '@app/shared/domain';
 import type { Config } from '@app/shared/config';
 import { BlobStore } from './blob-store.js';
+import { isAway, saysNo } from './errors.js';
 import type { WaysOut } from '@app/shared/network';
 import { SecretFile } from '@app/shared/files';
 import { openContainer, wayOut, type BodyDigests, type Credential } from './pipeline.js';
@@ -43,8 +44,8 @@ export async function openBlobStore(config: Config, waysOut: WaysOut): Promise<O
   const lastRound = Date.now() + REACH_MS - ways.length * TRY_MS;
   for (;;) {
     const failures: string[] = [];
+    const errors: unknown[] = [];
     let identityFailed: string | null = null;
-    let reachable = false;
     for (const way of ways) {
       const failure = await tryWay(config, way, waysOut);
       if (typeof failure !== 'string' && 'store' in failure)
@@ -56,14 +57,14 @@ export async function openBlobStore(config: Config, waysOut: WaysOut): Promise<O
         throw new NoAccess(
           `APP_AZURE_CONTAINER: the container "${config.azure.container}" does not exist at ${config.azure.accountUrl}; create it, or set APP_AZURE_CREATE_CONTAINER=true for local use`,
         );
-      if (!isAway(error)) reachable = true;
+      errors.push(error);
     }
     if (failures.length === 0)
       throw new NoAccess(
         'no way to sign in: set APP_AZURE_SAS_FILE, APP_AZURE_CONNECTION_STRING, or APP_AZURE_ACCOUNT_NAME and APP_AZURE_ACCOUNT_KEY, or give the pod an identity',
       );
-    // asking again helps only where nobody answered
-    if (reachable || Date.now() > lastRound)
+    // asking again helps only where the service itself has not answered yet
+    if (errors.some(saysNo) || !errors.some(isAway) || Date.now() > lastRound)
       throw new NoAccess(
         `no way to sign in to APP_AZURE_ACCOUNT_URL ${config.azure.accountUrl} passed its write probe: ${failures.join('; ')}`,
       );
@@ -99,14 +100,6 @@ async function tryWay(
   } catch (error) {
     return { error };
   }
-}
-
-/** Whether nobody answered, as against an answer that says no. An identity that is not there says no. */
-function isAway(error: unknown): boolean {
-  return (
-    error instanceof StoreError &&
-    (error.disposition === 'outage' || error.code === 'ETIMEDOUT' || (error.status ?? 0) >= 500)
-  );
 }
 
 /** The ways to sign in that the settings allow, in their order. */

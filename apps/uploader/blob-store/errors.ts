@@ -51,6 +51,10 @@ const REASON_LENGTH = 300;
 
 /** Statuses that say by themselves that the service has no time now. */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
+/** Token requests fail with names of their own: https://learn.microsoft.com/javascript/api/@azure/identity */
+const NO_TOKEN = /Credential|Authentication/;
+/** The code of a file that should hold a shared access signature. */
+export const SAS_UNREADABLE = 'SasFileUnreadable';
 /** The code of an answer that no Blob service gives: a proxy's page, a captive portal, another server. */
 const NOT_A_BLOB_SERVICE = 'NotABlobService';
 
@@ -75,10 +79,8 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
     return new StoreError(code, 'probe', `${doing} timed out`);
   if (code !== undefined && NO_ANSWER.has(code))
     return new StoreError(code, 'outage', `${doing} got no answer: ${code}`);
-  // token requests fail with names of their own: https://learn.microsoft.com/javascript/api/@azure/identity
   const name = error instanceof Error ? error.name : 'Error';
-  if (/Credential|Authentication/.test(name))
-    return new StoreError(name, 'probe', `${doing}: no token: ${reasonsOf(error)}`);
+  if (NO_TOKEN.test(name)) return new StoreError(name, 'probe', `${doing}: no token: ${reasonsOf(error)}`);
   // certificates, broken HTTP, and whatever else Node or the SDK may meet on the way
   return new StoreError(code ?? name, 'probe', `${doing}: ${messageOf(error)}`);
 }
@@ -120,11 +122,17 @@ export function proxyAsks(doing: string): StoreError {
   return new StoreError('ProxyAuthenticationRequired', 'probe', message, PROXY_ASKS);
 }
 
-/** Whether the service itself said no to this one request, as to a key that may not read what was asked for. */
-export function refusesUs(error: StoreError | Interrupted): boolean {
-  if (!(error instanceof StoreError) || error.code === NOT_A_BLOB_SERVICE) return false;
+/** Whether the service itself, or the proxy on the way to it, said no to us, as to a key that may not do what was asked for. */
+export function saysNo(error: unknown): boolean {
+  if (!(error instanceof StoreError) || error.disposition === 'outage') return false;
   const status = error.status ?? 0;
-  return error.disposition === 'probe' && status >= 400 && status < 500 && status !== PROXY_ASKS;
+  return status >= 400 && status < 500 && error.code !== NOT_A_BLOB_SERVICE;
+}
+
+/** Whether a request went out and the service did not answer it: nobody did, or something else in its place. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof StoreError) || saysNo(error)) return false;
+  return error.status !== null || !(NO_TOKEN.test(error.code) || error.code === SAS_UNREADABLE);
 }
 
 /** The service's error code, wherever this answer carries it (a HEAD has it in a header alone). */

@@ -1,5 +1,6 @@
 import { messageOf, StoreError } from '@app/shared/domain';
 import type { SecretFile } from '@app/shared/files';
+import { SAS_UNREADABLE } from './errors.js';
 
 /** A shared access signature out of a file that somebody exchanges before it runs out, or after. */
 export class SharedAccess {
@@ -28,7 +29,7 @@ export class SharedAccess {
     try {
       return await this.file.text();
     } catch (error) {
-      throw new StoreError('SasFileUnreadable', 'probe', `APP_AZURE_SAS_FILE: ${messageOf(error)}`);
+      throw new StoreError(SAS_UNREADABLE, 'probe', `APP_AZURE_SAS_FILE: ${messageOf(error)}`);
     }
   }
 }
@@ -38,7 +39,7 @@ function queryOf(text: string): string {
   const query = text.slice(text.indexOf('?') + 1);
   if (/\s/.test(query) || !new URLSearchParams(query).get('sig'))
     throw new StoreError(
-      'SasFileUnreadable',
+      SAS_UNREADABLE,
       'probe',
       'APP_AZURE_SAS_FILE holds no shared access signature; wanted is the one line that the portal shows as SAS token',
     );

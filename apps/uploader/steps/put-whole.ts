@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { contentType } from 'mime-types';
 import { blockLength, formatTimeNs, StoreError, type ListedBlock } from '@app/shared/domain';
 import type { StagedFile } from '@app/shared/files';
-import type { BlobLabels, WriteCondition } from '../blob-store/blob-store.js';
+import type { BlobLabels, WriteCondition } from '../blob-store/writes.js';
 import { requireOwnership, type Run, type Tools } from '../run.js';
 
 /** A blob that was written, or found to be this very file already; not verified yet. */

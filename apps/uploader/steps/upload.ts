@@ -9,7 +9,8 @@ import {
   type UploadPlan,
 } from '@app/shared/domain';
 import type { StagedFile } from '@app/shared/files';
-import { sharedSignal, type StoredBlob, type WriteCondition } from '../blob-store/blob-store.js';
+import { sharedSignal, type StoredBlob } from '../blob-store/blob-store.js';
+import type { WriteCondition } from '../blob-store/writes.js';
 import { requireOwnership, type Run, type Tools } from '../run.js';
 import { findSinglePut, isImmutable, labelsOf, putWhole, type UploadedBlob } from './put-whole.js';
 
