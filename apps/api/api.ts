@@ -1,6 +1,6 @@
 import { messageOf } from '@app/shared/domain';
 import { HEARTBEAT_MS, Pods, type PodReport, type Reported } from '@app/shared/pods';
-import { jobStates, openUploadQueue } from '@app/shared/queue';
+import { jobStates, openUploadQueue, retryData } from '@app/shared/queue';
 import { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import {
   connectForRequests,
@@ -50,6 +50,7 @@ export async function startApi(
     prefix,
     gate,
     queue,
+    retryData: retryData(redis, prefix),
     sessions: new Sessions(redis, prefix),
     history: new History(redis, prefix, jobStates(redis, prefix)),
     moves: new Moves(redis, prefix),

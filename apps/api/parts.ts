@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Pods } from '@app/shared/pods';
-import type { UploadQueue } from '@app/shared/queue';
+import type { retryData, UploadQueue } from '@app/shared/queue';
 import type { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { RedisGate } from './redis-gate.js';
@@ -11,6 +11,7 @@ export abstract class ApiParts {
   abstract readonly prefix: string;
   abstract readonly gate: RedisGate;
   abstract readonly queue: UploadQueue;
+  abstract readonly retryData: ReturnType<typeof retryData>;
   abstract readonly sessions: Sessions;
   abstract readonly history: History;
   abstract readonly moves: Moves;

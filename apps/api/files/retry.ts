@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { jobId, messageOf, sessionKey, type SessionRef } from '@app/shared/domain';
-import { readPayload, uploadJob } from '@app/shared/queue';
+import { uploadJob } from '@app/shared/queue';
 import type { FileRecord } from '@app/shared/records';
 import type { ApiParts } from '../parts.js';
 import { RedisAway } from '../redis-gate.js';
@@ -8,6 +9,9 @@ import { RedisAway } from '../redis-gate.js';
 const PAGE = 200;
 /** Jobs retried at once. */
 const AT_ONCE = 50;
+/** For how long, and how often, a job is looked at that is about to fail; milliseconds. */
+const FAILING_MS = 5000;
+const FAILING_POLL_MS = 50;
 
 /**
  * Sends quarantined files back to work: their failed jobs wait again, their records say so, and an uploader moves the
@@ -79,34 +83,37 @@ async function retryAll(
 }
 
 /** Each call has its own time limit: one that is slow must not make those before it look undone. */
-async function retryOne({ queue, log, gate }: ApiParts, { session, filename }: FileRecord): Promise<boolean> {
+async function retryOne(parts: ApiParts, { session, filename }: FileRecord): Promise<boolean> {
+  const { queue, gate, retryData } = parts;
   const payload = { date_prefix: session.datePrefix, encoded_session: session.encodedSession, filename };
   const id = jobId(filename);
-  const job = await gate.ask(() => queue.getJob(id));
-  if (!job) {
-    // removed in Bull Board: a job without the mark, whose file is in quarantine, is a retry
-    const { name, data, opts } = uploadJob(payload);
-    await gate.ask(() => queue.add(name, data, opts));
+  const end = Date.now() + FAILING_MS;
+  for (;;) {
+    const { state, marked } = await gate.ask(() => retryData(id, payload));
+    if (state === 'missing') {
+      // removed in Bull Board: a job without the mark, whose file is in quarantine, is a retry
+      const { name, data, opts } = uploadJob(payload);
+      await gate.ask(() => queue.add(name, data, opts));
+      return true;
+    }
+    if (state === 'failed') return gate.ask(() => sendBack(parts, id));
+    if (state !== 'active' || !marked) return state === 'queued' && marked;
+    // its record says failed, and its job is about to
+    if (Date.now() >= end) return false;
+    await pause(FAILING_POLL_MS);
+  }
+}
+
+async function sendBack({ queue, log }: ApiParts, id: string): Promise<boolean> {
+  const job = await queue.getJob(id);
+  if (!job) return false;
+  try {
+    await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
     return true;
-  }
-  if (await gate.ask(() => job.isFailed())) {
-    await gate.ask(() => job.updateData(payload));
-    return gate.ask(async () => {
-      try {
-        await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
-        return true;
-      } catch (error) {
-        if (await job.isFailed()) throw error;
-        // somebody else was faster
-        log.debug({ job: id }, `not retried: ${messageOf(error)}`);
-        return false;
-      }
-    });
-  }
-  // waits to be shown as failed, after Redis lost its data: without its mark it is a retry
-  const waiting = readPayload(id, job.data);
-  if (typeof waiting === 'string' || !waiting.quarantined || !(await gate.ask(() => job.isWaiting())))
+  } catch (error) {
+    if (await job.isFailed()) throw error;
+    // somebody else was faster
+    log.debug({ job: id }, `not retried: ${messageOf(error)}`);
     return false;
-  await gate.ask(() => job.updateData(payload));
-  return true;
+  }
 }

@@ -59,6 +59,19 @@ local function job_state(id)
   return 'queued'
 end
 `;
+/**
+ * The Lua function `job_data(id)`, after {@link JOB_STATE}: a job's data as a table, and whether it is marked as one whose
+ * file is in quarantine. A mark is old once the job has failed since it was written: see `withoutOldMark`.
+ */
+export const JOB_DATA = `
+local function job_data(id)
+  local fields = redis.call('HMGET', job_key(id), '${JOB_FIELDS.data}', '${JOB_FIELDS.attempts}')
+  local read, data = pcall(cjson.decode, fields[1] or '')
+  if not read or type(data) ~= 'table' then return {}, false end
+  local old = data.failing_at and tonumber(fields[2] or '0') > tonumber(data.failing_at)
+  return data, type(data.quarantined) == 'table' and not old
+end
+`;
 // the same as job_state of each, with a handful of commands for all of them: the scanner asks for every name in each scan
 const STATES = `${JOB_STATE}
 local all, locks, states = {}, {}, {}
@@ -118,6 +131,31 @@ export function updateOwned(
 ): (lock: JobLock, data: UploadPayload) => Promise<boolean> {
   const script = bindScript(redis, 'sluiceJobUpdate', prefix, UPDATE);
   return async ({ id, token }, data) => (await script(id, token, JSON.stringify(data))) === 1;
+}
+
+const RETRY = `${JOB_STATE}${JOB_DATA}
+local state = job_state(ARGV[1])
+local _, marked = job_data(ARGV[1])
+if state == 'failed' or (state == 'queued' and marked) then
+  redis.call('HSET', job_key(ARGV[1]), '${JOB_FIELDS.data}', ARGV[2])
+end
+return {state, marked and 1 or 0}`;
+
+/**
+ * Gives the job of a quarantined file the data of one that moves it again: a failed one, and one that waits with the mark,
+ * which is a retry without it. In one step, so that no uploader takes it in between. Any other stays as it is.
+ *
+ * @returns of the returned function: the job's state, and whether it had the mark
+ */
+export function retryData(
+  redis: Redis,
+  prefix: string,
+): (id: string, data: UploadPayload) => Promise<{ state: JobState; marked: boolean }> {
+  const script = bindScript(redis, 'sluiceJobRetry', prefix, RETRY);
+  return async (id, data) => {
+    const [state, marked] = (await script(id, JSON.stringify(data))) as [JobState, number];
+    return { state, marked: marked === 1 };
+  };
 }
 
 /** Says something of a job, by its id: its progress, lines of its log. */

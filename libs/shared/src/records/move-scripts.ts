@@ -1,4 +1,4 @@
-import { JOB_FIELDS, JOB_STATE } from '../queue/index.js';
+import { JOB_DATA, JOB_STATE } from '../queue/index.js';
 
 // The moves of a file, each one atomic step; what they share, keys and functions, stands in lua.ts.
 
@@ -76,17 +76,14 @@ review(s)
 return 1`;
 // Only what the queue itself says counts: whoever asks may be late, and the file be taken, or in quarantine again.
 /** Records quarantined files as queued whose jobs were retried. */
-export const RETRIED = `${JOB_STATE}
+export const RETRIED = `${JOB_STATE}${JOB_DATA}
 local noted = 0
 for i = 1, #ARGV, 3 do
   local s, name, job = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
   if id and redis.call('HGET', fkey(id), 'state') == 'failed' and job_state(job) == 'queued' then
-    local read, data = pcall(cjson.decode, redis.call('HGET', job_key(job), '${JOB_FIELDS.data}') or '')
-    local its = read and type(data) == 'table' and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s
-    -- a mark is old once the job has failed since it was written: see withoutOldMark
-    local old = its and data.failing_at and tonumber(redis.call('HGET', job_key(job), '${JOB_FIELDS.attempts}') or 0) > tonumber(data.failing_at)
-    if its and (old or type(data.quarantined) ~= 'table') then
+    local data, marked = job_data(job)
+    if not marked and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s then
       begin_anew(id)
       redis.call('HSET', fkey(id), 'retried', 1)
       set_state(id, s, name, 'failed', 'queued', 'retried, waits for an uploader')
