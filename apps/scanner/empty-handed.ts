@@ -100,8 +100,8 @@ function split(blob: string): LiveFile[] {
   return [{ session: { datePrefix, encodedSession }, filename: rest.join('/') }];
 }
 
-/** Whether a file stands in a session's folder, or may: what may not be looked at may be there. @throws VolumeError */
-async function stands(
+/** Whether a file stands in a folder of its session, or may: what may not be looked at may be there. @throws VolumeError */
+export async function stands(
   parts: ScannerParts,
   { session, filename }: LiveFile,
   blocked: BlockedEntries,

@@ -3,7 +3,7 @@ import type { Layout } from '@app/shared/domain';
 import type { Volume, VolumeClock } from '@app/shared/files';
 import type { Pods } from '@app/shared/pods';
 import type { JobState, UploadQueue } from '@app/shared/queue';
-import type { Incoming, Moves, Sessions } from '@app/shared/records';
+import type { Beats, Incoming, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 
 /** What the scanner's flows work with. */
@@ -15,6 +15,7 @@ export interface ScannerParts {
   readonly queue: UploadQueue;
   readonly states: (ids: readonly string[]) => Promise<JobState[]>;
   readonly sessions: Sessions;
+  readonly beats: Beats;
   readonly moves: Moves;
   readonly incoming: Incoming;
   readonly pods: Pods;

@@ -2,6 +2,7 @@ import {
   blobName,
   foldedName,
   jobId,
+  parseJson,
   reasonFileName,
   shortReasonFileName,
   type SessionRef,
@@ -94,17 +95,9 @@ async function reasonOf(
       unread.add(path);
       return UNREAD;
     }
-    if (text != null) return parsed(text);
+    if (text != null) return readReason(parseJson(text)) ?? UNKNOWN;
   }
   return UNKNOWN;
-}
-
-function parsed(text: string): QuarantineReason {
-  try {
-    return readReason(JSON.parse(text)) ?? UNKNOWN;
-  } catch {
-    return UNKNOWN;
-  }
 }
 
 /** Removes reasons whose file was removed or brought back. @throws VolumeError; LeaseLost */

@@ -1,11 +1,10 @@
 import { findFoldings, findRestless } from '@app/shared/files';
 import { memoryProblem, readRedisMemory } from '@app/shared/redis';
-import { sessionKey, type Difference } from '@app/shared/domain';
-import type { Watch } from '@app/shared/records';
+import type { Difference } from '@app/shared/domain';
 import type { ScannerParts } from './parts.js';
 import { forgetThrough } from './namesakes.js';
 import { recover, RecoveryMemory } from './recover.js';
-import { dropStaleJobs } from './stale-jobs.js';
+import { RedisContinuity } from './redis-continuity.js';
 import { ScanMemory } from './scan-memory.js';
 import { scanOnce, type Scanned } from './scan-once.js';
 import { SessionFile } from './session-file.js';
@@ -13,11 +12,6 @@ import { checkVolume, proveVolume } from './volume-identity.js';
 
 /** How often the memory of Redis is looked at; milliseconds. */
 const REDIS_MEMORY_MS = 10_000;
-/** How long the sentence about lost data stays; milliseconds. */
-const LOST_SHOWN_MS = 24 * 3600_000;
-
-const NOT_WATCHING: Watch = { enabled: false, session: null, changedAt: 0 };
-
 /** What one round did. */
 export interface Round {
   readonly scanned: Scanned;
@@ -32,14 +26,10 @@ export class Rounds {
   private proved = false;
   /** Whether Redis has to be asked for a session, and whether it is known to have lost its data. */
   private doubt: { readonly lost: boolean } | null = null;
-  private lost: { readonly sentence: string; readonly at: number; readonly session: string | null } | null =
-    null;
-  private goneBack: { readonly sentence: string; readonly at: number } | null = null;
-  /** Jobs from before this time may be of files that are long through; null where there are none. */
-  private staleBefore: number | null = null;
   private readonly memory = new ScanMemory();
   private readonly recovery = new RecoveryMemory();
   private readonly sessionFile: SessionFile;
+  private readonly continuity: RedisContinuity;
   private recoverAt = 0;
   private redisMemoryAt = 0;
   private redisProblem: string | null = null;
@@ -52,6 +42,7 @@ export class Rounds {
     private readonly recoveryIntervalMs: number,
   ) {
     this.sessionFile = new SessionFile(parts);
+    this.continuity = new RedisContinuity(parts, this.sessionFile);
   }
 
   /** Forgets everything: this scanner has just taken the lead. */
@@ -67,8 +58,6 @@ export class Rounds {
 
   /** Sentences for `problems`. */
   problems(): string[] {
-    const shown = (fault: { sentence: string; at: number } | null) =>
-      fault && this.parts.now() - fault.at < LOST_SHOWN_MS ? fault.sentence : null;
     return [
       this.redisProblem,
       this.sessionFile.problem,
@@ -76,8 +65,7 @@ export class Rounds {
       this.restlessProblem(),
       ...this.parts.clock.problems(),
       ...this.recoveryProblems,
-      shown(this.lost),
-      shown(this.goneBack),
+      ...this.continuity.problems(),
     ].filter((sentence): sentence is string => typeof sentence === 'string');
   }
 
@@ -92,9 +80,10 @@ export class Rounds {
     const fresh = !this.proved;
     await this.checkVolume();
     await (fresh ? parts.clock.read() : parts.clock.keep());
-    const watch = await this.beat();
+    const { watch, doubtful } = await this.continuity.check(this.doubt);
+    if (doubtful) this.forgetFiles();
+    this.doubt = null;
     await this.recoverNowAndThen();
-    if (this.lost && this.lost.session !== (watch.session && sessionKey(watch.session))) this.lost = null;
     await this.sessionFile.keep(watch);
     const began = performance.now();
     const scanned = await scanOnce(parts, memory, watch);
@@ -145,58 +134,11 @@ export class Rounds {
       : `this volume changes the ${this.restless.join(' and ')} of a file that is only renamed or looked at, so no source can be proved and removed; see docs/storage.md`;
   }
 
-  /** Finds out whether Redis lost data, or went back in time, and what is active: what the volume says, where that came later. */
-  private async beat(): Promise<Watch> {
-    const { parts, sessionFile } = this;
-    const known = sessionFile.mark.beat;
-    const { watch, before, beforeAt, mark } = await parts.sessions.beat(sessionFile.mark);
-    const lost = (this.doubt?.lost ?? false) || (before === 0 && known > 0);
-    const wentBack = before > 0 && before < known;
-    if (this.doubt || lost || wentBack) this.forgetFiles();
-    const restored = sessionFile.isLaterThan(watch) ? await sessionFile.restore() : null;
-    const now = (restored ? await parts.sessions.watch() : watch) ?? sessionFile.kept ?? NOT_WATCHING;
-    if (wentBack) await this.goBack(beforeAt ?? 0, restored);
-    else if (lost || restored) this.noteLost(now, restored);
-    sessionFile.mark = wentBack ? (await parts.sessions.beat(sessionFile.mark, true)).mark : mark;
-    this.doubt = null;
-    return now;
-  }
-
-  private noteLost(watch: Watch, restored: Watch | null): void {
-    const at = this.parts.now();
-    const session = watch.session && sessionKey(watch.session);
-    const what =
-      session === null
-        ? 'no session was active'
-        : restored
-          ? `the session ${session} was restored from the volume`
-          : `the session ${session} has been started since`;
-    const sentence = `Redis lost its data at ${new Date(at).toISOString()} or before; ${what}, counters began again`;
-    this.lost = { at, session, sentence };
-    this.parts.log.warn(sentence);
-  }
-
-  /** What came after `since` is not in Redis any more; what Redis has in its place is no news. */
-  private async goBack(since: number, restored: Watch | null): Promise<void> {
-    const at = this.parts.now();
-    this.staleBefore = (await dropStaleJobs(this.parts, at)) ? null : at;
-    const session = restored?.session && sessionKey(restored.session);
-    const what = session
-      ? `; the session ${session} was restored from the volume`
-      : restored
-        ? '; no session is active, as the volume says'
-        : '';
-    const sentence = `Redis went back in time at ${new Date(at).toISOString()} or before: records since ${new Date(since).toISOString()} may be missing${what}`;
-    this.goneBack = { at, sentence };
-    this.parts.log.warn(sentence);
-  }
-
   private async recoverNowAndThen(): Promise<void> {
     const { parts, memory } = this;
     if (parts.now() >= this.recoverAt) {
       const first = this.recoverAt === 0;
-      if (this.staleBefore !== null && (await dropStaleJobs(parts, this.staleBefore)))
-        this.staleBefore = null;
+      await this.continuity.dropStaleJobs();
       const { standing, problems } = await recover(parts, this.recovery, memory.ownNames);
       memory.standing = standing;
       this.recoveryProblems = problems;

@@ -4,7 +4,7 @@ import { Layout, messageOf } from '@app/shared/domain';
 import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
 import { bullmqFault, jobStates, openUploadQueue } from '@app/shared/queue';
-import { formatFault, Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
+import { Beats, formatFault, Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, proveRedis, readRedisMemory } from '@app/shared/redis';
 import {
   createRegistry,
@@ -73,6 +73,7 @@ export async function startScanner(
     queue,
     states: jobStates(redis, prefix),
     sessions: new Sessions(redis, prefix),
+    beats: new Beats(redis, prefix),
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
     pods,

@@ -1,4 +1,11 @@
-import { isDatePrefix, isEncodedSession, messageOf, sessionKey, VolumeError } from '@app/shared/domain';
+import {
+  isDatePrefix,
+  isEncodedSession,
+  messageOf,
+  parseObject,
+  sessionKey,
+  VolumeError,
+} from '@app/shared/domain';
 import type { BeatMark, Watch } from '@app/shared/records';
 import type { ScannerParts } from './parts.js';
 
@@ -27,7 +34,7 @@ export class SessionFile {
       if (error instanceof VolumeError && error.disposition !== 'outage') return null;
       throw error;
     });
-    const note = text === null ? null : parse(text);
+    const note = parseObject(text);
     this.kept = note && readWatchOf(note);
     this.text = this.told = this.kept && textOf(this.kept);
     this.markAt = 0;
@@ -65,7 +72,7 @@ export class SessionFile {
   /** Makes what the volume says hold in Redis again. @returns it, or null where there was nothing to restore */
   async restore(): Promise<Watch | null> {
     const { kept } = this;
-    return kept !== null && (await this.parts.sessions.restore(kept)) ? kept : null;
+    return kept !== null && (await this.parts.beats.restore(kept)) ? kept : null;
   }
 
   private tell(text: string, { enabled, session }: Watch): void {
@@ -117,13 +124,4 @@ function readMarkOf(note: Readonly<Record<string, unknown>>): BeatMark {
 
 function number(value: unknown): number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
-}
-
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,7 +1,8 @@
 import { blobName, messageOf } from '@app/shared/domain';
 import { inHand } from '@app/shared/pods';
 import { readPayload } from '@app/shared/queue';
-import { isThere } from './looks.js';
+import { BlockedEntries } from './blocked-entries.js';
+import { stands } from './empty-handed.js';
 import { mustLead, type ScannerParts } from './parts.js';
 
 /**
@@ -14,7 +15,8 @@ import { mustLead, type ScannerParts } from './parts.js';
  * @throws VolumeError; LeaseLost
  */
 export async function dropStaleJobs(parts: ScannerParts, before: number): Promise<boolean> {
-  const { layout, volume, queue, moves, log } = parts;
+  const { queue, moves, log } = parts;
+  const blocked = new BlockedEntries(parts.volume, parts.layout.roots);
   const hands = inHand(await parts.pods.alive());
   let [dropped, all] = [0, true];
   for (const job of await queue.getJobs(['waiting', 'prioritized', 'delayed', 'active'])) {
@@ -24,9 +26,7 @@ export async function dropStaleJobs(parts: ScannerParts, before: number): Promis
     if (typeof payload === 'string') continue;
     const { session, filename } = payload;
     if (hands.has(blobName(session, filename))) continue;
-    const places = [layout.processing(session, filename), layout.failed(session, filename)];
-    const found = await Promise.all(places.map((path) => isThere(volume, path)));
-    if (found.some((look) => look !== null)) continue;
+    if (await stands(parts, { session, filename }, blocked)) continue;
     mustLead(parts);
     try {
       await job.remove();

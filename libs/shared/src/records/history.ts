@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { jobId, parseJson, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
 import { readDone } from './done.js';
+import { pairsOf } from '../redis/index.js';
 import { recordScript } from './lua.js';
 import { JOB_FIELDS, jobKey, readPayload, type JobState } from '../queue/index.js';
 
@@ -130,10 +131,10 @@ export class History {
   private async read(ids: readonly number[]): Promise<FileRecord[]> {
     if (ids.length === 0) return [];
     const [records, flat] = (await this.readScript(...ids)) as [(string | string[])[], string[]];
-    const urls = new Map(pairs(flat));
+    const urls = new Map(pairsOf(flat));
     return records.flatMap((record, i) => {
       const id = ids[i] ?? 0;
-      if (typeof record !== 'string') return readRecord(id, Object.fromEntries(pairs(record))) ?? [];
+      if (typeof record !== 'string') return readRecord(id, Object.fromEntries(pairsOf(record))) ?? [];
       return readDone(id, record, (key) => urls.get(key) || null) ?? [];
     });
   }
@@ -168,10 +169,6 @@ function indexesOf(base: string, state: RecordState): string[] {
 
 function newestFirst(ids: readonly string[]): number[] {
   return [...new Set(ids.map(Number))].sort((a, b) => b - a);
-}
-
-function pairs(flat: readonly string[]): [string, string][] {
-  return flat.flatMap((key, i): [string, string][] => (i % 2 === 0 ? [[key, flat[i + 1] ?? '']] : []));
 }
 
 /** Whether a job's state says something else than its record. */

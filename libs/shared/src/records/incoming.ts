@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { parseObject } from '../domain/index.js';
+import { pairsOf } from '../redis/index.js';
 import { recordScript } from './lua.js';
 
 /** How long the scanner's view lives without being renewed; milliseconds. */
@@ -90,9 +91,7 @@ export class Incoming {
     limit: number,
   ): Promise<{ entries: (readonly [string, IncomingEntry])[]; lastId: number }> {
     const [flat, ids] = (await this.pageScript()) as [string[], (string | null)[]];
-    const hash = Object.fromEntries(
-      flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as const] : [])),
-    );
+    const hash = Object.fromEntries(pairsOf(flat));
     const names = Object.keys(hash).filter((name) => after === null || name > after);
     const page: (readonly [string, IncomingEntry])[] = [];
     for (const name of names.sort()) {

@@ -1,3 +1,4 @@
+export * from './beats.js';
 export * from './events.js';
 export * from './format.js';
 export * from './history.js';

@@ -8,7 +8,7 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  *
  * - `:format` version of all this, see format.ts
  * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at, changed_at
- * - `:beat` hash: n, at; counted by the scanner in each round, so that a Redis that goes back in time is found out
+ * - `:beat` hash: n, at, back_at, back_since; counted by the scanner in each round, so that a Redis that goes back in time is found out
  * - `:totals` hash: processed_ok, processed_err, last_error
  * - `:sessions` zset of session keys by start; `:session:<key>` hash
  * - `:seq` counter of records; `:file:<id>` hash, one for each drop that is not done; `:done:<id>` text, see done.ts

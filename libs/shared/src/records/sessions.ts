@@ -20,25 +20,6 @@ export interface Watch {
   readonly changedAt: number;
 }
 
-/** What a beat tells of this Redis, and of how far it had come before. */
-export interface Beat {
-  /** The session of now; null where Redis knows nothing of any. */
-  readonly watch: Watch | null;
-  /** The count of beats before this one; 0 where Redis knows of none. */
-  readonly before: number;
-  /** When that one was, by Redis' clock; milliseconds since 1970, null where Redis knows of none. */
-  readonly beforeAt: number | null;
-  /** The highest that is known now: the caller gives it back with the next beat. */
-  readonly mark: BeatMark;
-}
-
-/** What Redis must never be behind of: a count of beats, and the totals that came with it. */
-export interface BeatMark {
-  readonly beat: number;
-  readonly processedOk: number;
-  readonly processedErr: number;
-}
-
 /** Where a session stands in the list of all: by its start, in milliseconds since 1970, then by its key. */
 export interface SessionPlace {
   readonly startedAt: number;
@@ -61,7 +42,8 @@ export interface SessionRecord extends SessionRef {
 }
 
 // Later than what was said before, also where another server's clock took over.
-const CHANGED = `
+/** For scripts that start or stop: `changed` notes when, `leave` ends what was active. */
+export const CHANGED = `
 local function changed()
   local before = tonumber(redis.call('HGET', P .. ':watch', 'changed_at') or '0')
   redis.call('HSET', P .. ':watch', 'changed_at', string.format('%.0f', math.max(tonumber(now()), before + 1)))
@@ -91,41 +73,6 @@ changed()
 if before[1] ~= '1' then return 0 end
 leave(before[2])
 return 1`;
-// Only where nobody has said anything later.
-const RESTORE = `${CHANGED}
-local s, name, date, encoded, started, changed_at = unpack(ARGV)
-local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'changed_at')
-if before[1] and tonumber(before[3] or '0') >= tonumber(changed_at) then return 0 end
-redis.call('HSET', P .. ':watch', 'changed_at', changed_at)
-if s == '' then
-  redis.call('HSET', P .. ':watch', 'enabled', 0)
-else
-  open_session(s, name)
-  redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', started)
-  redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
-end
-if before[1] == '1' and before[2] ~= s then leave(before[2]) end
-return 1`;
-// Totals only grow: what is known of them outlives a Redis that went back.
-const BEAT = `
-local k = P .. ':beat'
-local mark = tonumber(ARGV[1])
-local before = redis.call('HMGET', k, 'n', 'at')
-local n = tonumber(before[1] or '0')
-local totals = redis.call('HMGET', P .. ':totals', 'processed_ok', 'processed_err')
-local watch = redis.call('HGETALL', P .. ':watch')
-if n > 0 and n < mark then
-  if ARGV[4] ~= '1' then return {n, before[2] or '', ARGV[1], ARGV[2], ARGV[3], watch} end
-  for i, field in ipairs({'processed_ok', 'processed_err'}) do
-    if tonumber(totals[i] or '0') < tonumber(ARGV[i + 1]) then
-      totals[i] = ARGV[i + 1]
-      redis.call('HSET', P .. ':totals', field, ARGV[i + 1])
-    end
-  end
-end
-local next = string.format('%.0f', math.max(n, mark) + 1)
-redis.call('HSET', k, 'n', next, 'at', now())
-return {n, before[2] or '', next, totals[1] or '0', totals[2] or '0', watch}`;
 const READ = `
 local answer = {}
 for i, s in ipairs(ARGV) do
@@ -147,9 +94,7 @@ return {watch[1] == '1' and watch[2] or '', answer}`;
 export class Sessions {
   private readonly startScript;
   private readonly stopScript;
-  private readonly restoreScript;
   private readonly readScript;
-  private readonly beatScript;
 
   constructor(
     private readonly redis: Redis,
@@ -157,8 +102,6 @@ export class Sessions {
   ) {
     this.startScript = recordScript(redis, prefix, 'sluiceSessionStart', START);
     this.stopScript = recordScript(redis, prefix, 'sluiceSessionStop', STOP);
-    this.restoreScript = recordScript(redis, prefix, 'sluiceSessionRestore', RESTORE);
-    this.beatScript = recordScript(redis, prefix, 'sluiceSessionBeat', BEAT);
     this.readScript = recordScript(redis, prefix, 'sluiceSessionRead', READ);
   }
 
@@ -183,37 +126,6 @@ export class Sessions {
   /** Stops the active session; what is queued goes on. Safe to repeat. @returns whether one was active. */
   async stop(): Promise<boolean> {
     return (await this.stopScript()) === 1;
-  }
-
-  /**
-   * Makes what was said before Redis lost data hold again: a session, or a stop. Safe to repeat.
-   *
-   * @returns false where somebody has said something later
-   */
-  async restore({ session, changedAt }: Watch): Promise<boolean> {
-    const args = session
-      ? [sessionKey(session), session.name, session.datePrefix, session.encodedSession, session.startedAt]
-      : ['', '', '', '', ''];
-    return (await this.restoreScript(...args, changedAt)) === 1;
-  }
-
-  /**
-   * Counts a beat. A Redis that is behind of the mark went back in time, and stays behind until that is dealt with: then
-   * it goes on after the mark, and its totals are raised to those of the mark. Safe to repeat.
-   *
-   * @param mark what the last beat gave, or the volume's note
-   * @param dealtWith whether it is known that this Redis went back
-   */
-  async beat({ beat, processedOk, processedErr }: BeatMark, dealtWith = false): Promise<Beat> {
-    const answer = await this.beatScript(beat, processedOk, processedErr, dealtWith ? '1' : '0');
-    const [before, at, now, ok, err, watch] = answer as [number, string, string, string, string, string[]];
-    const pairs = watch.flatMap((field, i) => (i % 2 === 0 ? [[field, watch[i + 1] ?? ''] as const] : []));
-    return {
-      watch: readWatch(Object.fromEntries(pairs)),
-      before,
-      beforeAt: at === '' ? null : Number(at),
-      mark: { beat: Number(now), processedOk: Number(ok), processedErr: Number(err) },
-    };
   }
 
   /** The active session. @returns null where Redis knows nothing of any: it is new, or lost its data. */

@@ -18,3 +18,8 @@ export function bindScript(redis: Redis, name: string, prefix: string, lua: stri
     return command.call(redis, prefix, ...args);
   };
 }
+
+/** The pairs of a flat answer such as HGETALL's in a script: field, value, field, value. */
+export function pairsOf(flat: readonly string[]): [string, string][] {
+  return flat.flatMap((field, i): [string, string][] => (i % 2 === 0 ? [[field, flat[i + 1] ?? '']] : []));
+}
