@@ -99,16 +99,29 @@ export class Child {
 
 /** Below those that a system gives to outgoing connections (ip(7)): such a one could take the port before its server does. */
 const PORTS = { from: 15_000, to: 32_000 };
-const given = new Set<number>();
+/** A process takes so many at once. */
+const BLOCK = 50;
+let block: number[] = [];
 
-/** A port that nobody listens on; another one at each call. */
+/** A port that nobody listens on; another one at each call, and no other process of tests is given it while this one lives. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(PORTS.from, PORTS.to);
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
+    const port = block.shift();
+    if (port === undefined) block = await takeBlock();
+    else if (await isFree(port)) return port;
   }
+}
+
+/** The first port of a block is held for as long as this process lives, which keeps others off the rest. */
+function takeBlock(): Promise<number[]> {
+  const first = PORTS.from + BLOCK * randomInt((PORTS.to - PORTS.from) / BLOCK);
+  const guard = createServer().unref();
+  return new Promise((resolve) => {
+    guard.on('error', () => resolve([]));
+    guard.listen(first, '127.0.0.1', () =>
+      resolve(Array.from({ length: BLOCK - 1 }, (_, i) => first + 1 + i)),
+    );
+  });
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { freePort } from './child.js';
 
 /** How a {@link HttpProxy} behaves. */
 export interface HttpProxyOptions {
@@ -12,7 +13,6 @@ export interface HttpProxyOptions {
 
 /** A forward proxy, as companies have them: CONNECT for https, whole URLs for http. It can go away and come back. */
 export class HttpProxy {
-  port = 0;
   /** What was asked for, `host:port`, once for each tunnel or plain request. */
   readonly asked: string[] = [];
   /** The local ports of its connections onward: whoever comes from another did not come through it. */
@@ -24,10 +24,13 @@ export class HttpProxy {
   private server: Server | null = null;
   private readonly sockets = new Set<Duplex>();
 
-  private constructor(private readonly options: HttpProxyOptions) {}
+  private constructor(
+    private readonly options: HttpProxyOptions,
+    readonly port: number,
+  ) {}
 
   static async start(options: HttpProxyOptions = {}): Promise<HttpProxy> {
-    const proxy = new HttpProxy(options);
+    const proxy = new HttpProxy(options, await freePort());
     await proxy.listen();
     return proxy;
   }
@@ -54,7 +57,6 @@ export class HttpProxy {
     );
     this.server.on('connection', (socket) => this.track(socket));
     await new Promise<void>((done) => this.server?.listen(this.port, '127.0.0.1', done));
-    this.port = (this.server.address() as AddressInfo).port;
   }
 
   /** Ends it. Safe to repeat. */

@@ -5,7 +5,8 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { freePort } from './child.js';
 
 /** What the proxy does with a request that a rule matches. */
 export type Fault =
@@ -48,18 +49,19 @@ export class Proxy {
   /** Bytes a second a connection may send; 0 is no limit. */
   bytesPerSecond = 0;
 
-  private constructor(private readonly target: number) {}
+  private constructor(
+    private readonly target: number,
+    readonly port: number,
+  ) {}
 
   static async start(target: number): Promise<Proxy> {
-    const proxy = new Proxy(target);
-    await proxy.listen(0);
+    const proxy = new Proxy(target, await freePort());
+    await proxy.listen();
     return proxy;
   }
 
-  port = 0;
-
   /** Listens (again); until then connections are refused. */
-  async listen(port = this.port): Promise<void> {
+  async listen(): Promise<void> {
     this.server = createServer((request, response) => this.serve(request, response));
     this.server.keepAliveTimeout = 60_000;
     this.server.on('connection', (socket: Socket) => {
@@ -67,8 +69,7 @@ export class Proxy {
       socket.on('close', () => this.sockets.delete(socket));
       socket.on('error', () => undefined);
     });
-    await new Promise<void>((resolve) => this.server?.listen(port, '127.0.0.1', resolve));
-    this.port = (this.server.address() as AddressInfo).port;
+    await new Promise<void>((resolve) => this.server?.listen(this.port, '127.0.0.1', resolve));
   }
 
   /** Refuses connections from now on, and cuts those that are open. */

@@ -1,5 +1,6 @@
 import { Transform } from 'node:stream';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './child.js';
 
 /** One client and its connection onward. */
 interface Pair {
@@ -9,7 +10,6 @@ interface Pair {
 
 /** A proxy before any server (Redis, say) that can refuse, reset and stall. What passes is not looked at. */
 export class TcpProxy {
-  port = 0;
   /** How much later what new connections carry arrives, in each direction; milliseconds. */
   delayMs = 0;
   /** Connections that were accepted so far. */
@@ -20,10 +20,13 @@ export class TcpProxy {
   private readonly pairs = new Set<Pair>();
   private readonly hushed: Pair[] = [];
 
-  private constructor(private target: number) {}
+  private constructor(
+    private target: number,
+    readonly port: number,
+  ) {}
 
   static async start(target: number): Promise<TcpProxy> {
-    const proxy = new TcpProxy(target);
+    const proxy = new TcpProxy(target, await freePort());
     await proxy.listen();
     return proxy;
   }
@@ -96,7 +99,6 @@ export class TcpProxy {
   private async listen(): Promise<void> {
     this.server = createServer((client) => this.accept(client));
     await new Promise<void>((done) => this.server?.listen(this.port, '127.0.0.1', done));
-    this.port = (this.server.address() as AddressInfo).port;
   }
 
   private accept(client: Socket): void {
