@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { pieceOf, Stop, until, World } from '../../support/index.js';
+import { pieceOf, seen, Stop, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -38,6 +38,12 @@ test('a file that still grows is not taken, and says why', async (t) => {
   });
   await world.done(1);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/growing.bin`, md5.digest('hex')]]));
+  seen(t, {
+    fault: 'a file still grows in the drop folder',
+    injected: 'appended to in pieces',
+    promised: 'it is not taken, and says that its size changes',
+    files: 1,
+  });
 });
 
 test('a file appended to after its claim settles and is sent whole', async (t) => {
@@ -59,6 +65,12 @@ test('a file appended to after its claim settles and is sent whole', async (t) =
   await world.done(1);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/log.bin`, wanted]]));
   assert.equal((await world.status()).processed_ok, 1);
+  seen(t, {
+    fault: 'a claimed file is appended to',
+    injected: 'an open handle of its producer, in mid-upload',
+    promised: 'it settles, and is sent whole',
+    files: 1,
+  });
 });
 
 test('times in the future do not keep a file for ever', async (t) => {
@@ -68,6 +80,12 @@ test('times in the future do not keep a file for ever', async (t) => {
   const tomorrow = Date.now() / 1000 + 86_400;
   utimesSync(join(world.incoming, 'tomorrow.bin'), tomorrow, tomorrow);
   await world.done(1);
+  seen(t, {
+    fault: 'a time in the future',
+    injected: 'an mtime of tomorrow',
+    promised: 'the file is taken once it rests',
+    files: 1,
+  });
 });
 
 test('the same name, dropped again while the first is under way, is held and then overwrites the blob', async (t) => {
@@ -90,6 +108,12 @@ test('the same name, dropped again while the first is under way, is held and the
   await world.done(3);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/same.bin`, third]]));
   assert.deepEqual(readdirSync(world.incoming), []);
+  seen(t, {
+    fault: 'a name is dropped again while the first is under way',
+    injected: 'a second and a third file of the name',
+    promised: 'each waits for the one before, and the last one stands in the store',
+    files: 3,
+  });
 });
 
 test('content that changes while its commit is under way is sent anew, also where its mtime is put back', async (t) => {
@@ -119,6 +143,12 @@ test('content that changes while its commit is under way is sent anew, also wher
   await world.done(1);
   assert.deepEqual(await world.blobs(), new Map([[`${session}/rewritten.bin`, wanted]]));
   assert.equal((await world.status()).processed_ok, 1);
+  seen(t, {
+    fault: 'content changes while its commit is under way, and its mtime is put back',
+    injected: 'a write into the claimed file, touch -d',
+    promised: 'it is sent anew',
+    files: 1,
+  });
 });
 
 test('a file whose rights alone change while it is uploaded is moved once', async (t) => {
@@ -136,4 +166,10 @@ test('a file whose rights alone change while it is uploaded is moved once', asyn
   assert.deepEqual(await world.blobs(), new Map([[`${session}/rights.bin`, md5]]));
   const { processed_ok, processed_err } = await world.status();
   assert.deepEqual({ processed_ok, processed_err }, { processed_ok: 1, processed_err: 0 });
+  seen(t, {
+    fault: 'the rights of a claimed file change',
+    injected: 'chmod while its upload is under way',
+    promised: 'it is counted once',
+    files: 1,
+  });
 });

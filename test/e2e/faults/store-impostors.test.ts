@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { ACCOUNT, until, World } from '../../support/index.js';
+import { ACCOUNT, seen, until, World } from '../../support/index.js';
 import { makeCertificate, TlsProxy } from '../../support/tls-proxy.js';
 
 const MIB = 1024 * 1024;
@@ -39,7 +39,10 @@ for (const [what, fault] of [
   ['a page with 200', { kind: 'page', status: 200 }],
   ['a page with 404', { kind: 'page', status: 404 }],
   ['a page with 511', { kind: 'page', status: 511 }],
+  ['a page with 201', { kind: 'page', status: 201 }],
+  ['a page with 409', { kind: 'page', status: 409 }],
   ['a redirect', { kind: 'page', status: 302, location: '/login' }],
+  ['a redirect that keeps the method', { kind: 'page', status: 307, location: '/login' }],
   ['another protocol', { kind: 'babble' }],
 ] as const)
   test(`in the store's place answers ${what}: an outage, and no file is to blame`, async (t) => {
@@ -50,6 +53,12 @@ for (const [what, fault] of [
       () => proxy.always(fault),
       () => proxy.pass(),
     );
+    seen(t, {
+      fault: `in the store's place answers ${what}`,
+      injected: 'a proxy before the store, in mid-run',
+      promised: 'an outage; no file is to blame',
+      files: 2,
+    });
   });
 
 test("a certificate of another authority in the store's place is an outage, and no file is to blame", async (t) => {
@@ -69,6 +78,12 @@ test("a certificate of another authority in the store's place is an outage, and 
     () => tls.show(stranger),
     () => tls.show(known),
   );
+  seen(t, {
+    fault: "in the store's place answers a certificate of another authority",
+    injected: 'a TLS proxy before the store, in mid-run',
+    promised: 'an outage; no file is to blame',
+    files: 2,
+  });
 });
 
 test('files of before 1970 and of a far future arrive with their times as labels', async (t) => {
@@ -88,4 +103,10 @@ test('files of before 1970 and of a far future arrive with their times as labels
   }
   const manifest = await world.api(`/v1/sessions/${session}/manifest`);
   assert.equal(manifest.text.trim().split('\n').length, times.length);
+  seen(t, {
+    fault: 'times that few systems have',
+    injected: 'mtimes of 1902, 1969 and 2200',
+    promised: 'stored with those times as labels, listed, and in the manifest',
+    files: times.length,
+  });
 });
