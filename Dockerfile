@@ -25,7 +25,7 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund --ignore-scripts \
  && find node_modules -type d -empty -delete
 
 FROM $NODE_IMAGE
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sluice" \
       org.opencontainers.image.description="Moves large files from an NFS drop folder into Azure Blob Storage and never loses one" \

@@ -67,7 +67,7 @@ for image in node:24-trixie-slim valkey/valkey:8.1 mcr.microsoft.com/azure-stora
   }
 done
 say 'ship: building the image'
-docker build -t sluice:0.1.0 . >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; exit 1; }
+docker build -t sluice:0.2.0 . >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; exit 1; }
 
 [ $# != 0 ] || set -- dist/test/ship
 node dist/scripts/test.js --one-by-one "$@"

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 /** The project's folder. */
 export const ROOT = resolve(__dirname, '../../..');
 /** The image that scripts/ship.sh has built from this tree. */
-export const IMAGE = 'sluice:0.1.0';
+export const IMAGE = 'sluice:0.2.0';
 /** The public images beside it, as every file names them. */
 export const VALKEY = 'valkey/valkey:8.1';
 /** Also under its whole name in podman. */

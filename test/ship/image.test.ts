@@ -45,7 +45,7 @@ test('the image holds no compiler, map, typing or reading of its dependencies', 
 });
 
 test('every process starts from the read-only image without root, and says what it lacks', () => {
-  assert.equal(inside(IMAGE, 'sluice', '--version').stdout.trim(), '0.1.0');
+  assert.equal(inside(IMAGE, 'sluice', '--version').stdout.trim(), '0.2.0');
   assert.equal(inside(IMAGE, 'id', '-u').stdout.trim(), '10001');
   const api = inside(IMAGE);
   assert.equal(api.code, 1);

@@ -42,7 +42,7 @@ export class PodView {
   @ApiProperty({ example: 'a1b2c3d4e5f6' }) id!: string;
   @ApiProperty({ enum: ['api', 'scanner', 'uploader'], example: 'uploader' }) role!: string;
   @ApiProperty({ example: 'uploader-7d9f-x2x4p' }) name!: string;
-  @ApiProperty({ example: '0.1.0' }) version!: string;
+  @ApiProperty({ example: '0.2.0' }) version!: string;
   @ApiProperty({ example: '2026-01-31T12:00:00.000Z' }) started_at!: string;
   @ApiProperty({ example: true }) ready!: boolean;
   @ApiProperty({ example: false, description: 'A scanner that waits for the lease of another.' })
