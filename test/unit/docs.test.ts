@@ -27,7 +27,7 @@ test('the diagram has every state', () => {
   for (const state of FILE_STATES) assert.match(diagram, new RegExp(`--> ${state} :`), state);
 });
 
-for (const page of ['README.md', 'CHANGELOG.md', 'docs/design.md'])
+for (const page of ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/design.md'])
   test(`every link in ${page} leads somewhere`, () => {
     const headings = (text: string): string[] =>
       [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
