@@ -23,6 +23,10 @@ const noBullMq = ban(
   'The queue library belongs to the queue room and to the processor; an outcome is a value.',
 );
 const noRedis = ban('^ioredis$', 'Redis is reached through the rooms redis, queue, records and pods.');
+const noTraces = ban(
+  '^@opentelemetry/',
+  'OpenTelemetry is loaded by runtime/otlp.ts alone, and only where traces are asked for: take a Tracing.',
+);
 const noProcessModule = ban(
   '^(node:)?process$',
   'The environment is read by config alone, and only a main.ts may exit.',
@@ -108,8 +112,8 @@ function wall(
 }
 
 const shared = 'libs/shared/src';
-const inApps = [noTooling, noOtherApp, roomsByAlias, noProcessModule];
-const inRooms = [noTooling, noApps, noAzure, noProcessModule, roomsByPath];
+const inApps = [noTooling, noOtherApp, roomsByAlias, noProcessModule, noTraces];
+const inRooms = [noTooling, noApps, noAzure, noProcessModule, noTraces, roomsByPath];
 const drivers = ['main', 'scanner', 'scanner.module', 'scan-loop', 'metrics', 'parts'].map(
   (file) => `apps/scanner/${file}.ts`,
 );
@@ -158,6 +162,9 @@ export const walls = [
   wall('process', [`${shared}/runtime/process.ts`], {
     imports: [...inRooms, noFs, noNest, noBullMq, noRedis],
     properties: [],
+  }),
+  wall('otlp', [`${shared}/runtime/otlp.ts`], {
+    imports: [...inRooms.filter((rule) => rule !== noTraces), noFs, noNest, noBullMq, noRedis],
   }),
   wall('version', [`${shared}/runtime/version.ts`], { imports: [...inRooms, noNest, noBullMq, noRedis] }),
   wall('domain', [`${shared}/domain/*.ts`], {

@@ -1,5 +1,6 @@
 import type { FileLook, SessionRef } from '@app/shared/domain';
-import { uploadJob, type UploadPayload } from '@app/shared/queue';
+import type { UploadPayload } from '@app/shared/queue';
+import { addTraced } from './add-traced.js';
 import type { BlockedEntries } from './blocked-entries.js';
 import { isThere } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
@@ -31,7 +32,7 @@ export function payloadOf({ session, filename }: Found): UploadPayload {
 export async function addJobs(parts: ScannerParts, payloads: readonly UploadPayload[]): Promise<void> {
   for (let at = 0; at < payloads.length; at += BATCH) {
     mustLead(parts);
-    await parts.queue.addBulk(payloads.slice(at, at + BATCH).map(uploadJob));
+    await addTraced(parts, payloads.slice(at, at + BATCH));
   }
 }
 

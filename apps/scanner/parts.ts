@@ -4,7 +4,7 @@ import type { Volume, VolumeClock } from '@app/shared/files';
 import type { Pods } from '@app/shared/pods';
 import type { JobState, UploadQueue } from '@app/shared/queue';
 import type { Beats, Incoming, Moves, Sessions } from '@app/shared/records';
-import type { Logger } from '@app/shared/runtime';
+import type { Logger, Tracing } from '@app/shared/runtime';
 
 /** What the scanner's flows work with. */
 export interface ScannerParts {
@@ -20,6 +20,7 @@ export interface ScannerParts {
   readonly incoming: Incoming;
   readonly pods: Pods;
   readonly log: Logger;
+  readonly tracing: Tracing;
   /** This pod's id: the holder of the lease. */
   readonly pod: string;
   /** Whether this scanner still leads, by its own clock. */

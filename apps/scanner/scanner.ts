@@ -11,6 +11,7 @@ import {
   FileMetrics,
   Health,
   nestLogger,
+  openTracing,
   StartupError,
   type ProcessContext,
   type RunningProcess,
@@ -34,6 +35,7 @@ export async function startScanner(
   { config, log, pod }: ProcessContext,
   fail: (error: unknown) => void,
 ): Promise<RunningProcess> {
+  const tracing = await openTracing(config, pod.name, log);
   const health = new Health();
   const registry = createRegistry('scanner');
   const metrics = new ScannerMetrics(registry, () => loop.lastScan);
@@ -78,6 +80,7 @@ export async function startScanner(
     incoming: new Incoming(redis, prefix),
     pods,
     log,
+    tracing,
     pod: pod.id,
     leads: () => loop.leads(),
     rules: {
@@ -174,7 +177,7 @@ export async function startScanner(
       clearInterval(samples);
       await Promise.all([loop.stop(), trimming.stop()]);
       clearInterval(heartbeat);
-      await within(500, pods.leave(pod.id));
+      await Promise.all([within(500, pods.leave(pod.id)), tracing.stop()]);
       await Promise.all([volume.stop(), app.close()]);
       await within(500, queue.close());
       await Promise.all([redis, listening].map(disconnect));

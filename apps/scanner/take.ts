@@ -6,8 +6,8 @@ import {
   type FileLook,
   type VolumeError,
 } from '@app/shared/domain';
-import { uploadJob } from '@app/shared/queue';
 import type { Watch } from '@app/shared/records';
+import { addTraced } from './add-traced.js';
 import type { Entries } from './entries.js';
 import { QUARANTINED, UNDER_WAY } from './held.js';
 import { lookAnewAtMany } from './looks.js';
@@ -148,17 +148,16 @@ async function enqueue(
   for (const { name, look } of files)
     memory.enqueued.set(name, { session: key, newestMs: newestMs(look), underWay: false });
   memory.namesakes.add(files.map(({ name }) => name));
-  await parts.queue.addBulk(
-    files.map(({ name, look }) =>
-      uploadJob({
-        date_prefix: session.datePrefix,
-        encoded_session: session.encodedSession,
-        filename: name,
-        size: look.size,
-        mtime_ns: String(look.mtimeNs),
-        ino: String(look.ino),
-      }),
-    ),
+  await addTraced(
+    parts,
+    files.map(({ name, look }) => ({
+      date_prefix: session.datePrefix,
+      encoded_session: session.encodedSession,
+      filename: name,
+      size: look.size,
+      mtime_ns: String(look.mtimeNs),
+      ino: String(look.ino),
+    })),
   );
 }
 

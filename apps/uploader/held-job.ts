@@ -6,6 +6,8 @@ import type { JobLock, QuarantineReason, updateOwned, UploadPayload } from '@app
 export class HeldJob {
   /** What the lock is held with. */
   readonly lock: JobLock;
+  /** Names the span that its runs are below; see `uploadJob`. */
+  readonly carrier: string | undefined;
 
   constructor(
     private readonly job: Job<UploadPayload>,
@@ -13,6 +15,7 @@ export class HeldJob {
     private readonly update: ReturnType<typeof updateOwned>,
   ) {
     this.lock = { id: job.id ?? '', token };
+    this.carrier = job.opts.telemetry?.metadata;
   }
 
   /** Changes some of the job's data; an older mark of a quarantine goes. @throws Interrupted where the lock is lost */

@@ -112,11 +112,14 @@ async function claimAndStage(
   if (!run.first || !expect || found.place !== 'incoming') return null;
   const claim = { from: tools.layout.incoming(run.filename), before: run.ownedUntil };
   const began = performance.now();
-  const result = await stage(run, claim, expect, room, tools);
+  const result = await stage(run, claim, expect, room, tools).catch((error: unknown) => {
+    run.took('stage', performance.now() - began, { error });
+    throw error;
+  });
   const ms = performance.now() - began;
   // the first file of a session finds no folder to be claimed into
   const claimMs = result.kind === 'unclaimed' ? ms : result.kind === 'staged' ? result.claimMs : null;
-  if (claimMs !== null) run.took('claim', claimMs);
+  if (claimMs !== null) run.took('claim', claimMs, { agoMs: ms - claimMs });
   if (result.kind === 'unclaimed') return null;
   run.took('stage', ms - (claimMs ?? 0));
   return result;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Moves, Sessions } from '@app/shared/records';
-import type { Logger } from '@app/shared/runtime';
+import type { Logger, Tracing } from '@app/shared/runtime';
 import type { Hands } from './hands.js';
 import type { UploaderMetrics } from './metrics.js';
 import type { Tools } from './run.js';
@@ -18,5 +18,6 @@ export interface ProcessorParts {
   readonly hands: Hands;
   readonly gate: () => StoreGate;
   readonly metrics: UploaderMetrics;
+  readonly tracing: Tracing;
   readonly log: Logger;
 }

@@ -10,6 +10,14 @@ export const STEPS = ['reserve', 'claim', 'stage', 'upload', 'verify', 'remove']
 /** One of {@link STEPS}. */
 export type StepName = (typeof STEPS)[number];
 
+/** How a step ended. */
+export interface StepEnd {
+  /** Milliseconds that have passed since; default 0. */
+  readonly agoMs?: number;
+  /** What it threw. */
+  readonly error?: unknown;
+}
+
 /** One run: one attempt of one uploader at one file. */
 export interface Run {
   /** A UUID. */
@@ -33,8 +41,8 @@ export interface Run {
   readonly ownedUntil: Moment;
   /** Runs a step and notes how long it took. */
   readonly step: <T>(name: StepName, work: () => Promise<T>) => Promise<T>;
-  /** Notes how long a step took that was done along with another. */
-  readonly took: (name: StepName, ms: number) => void;
+  /** Notes how long a step took that was done along with another, and ended just now or as said. */
+  readonly took: (name: StepName, ms: number, ended?: StepEnd) => void;
   /** Says something of a step in the job's log. */
   readonly note: (line: string) => void;
   /** Bytes of the file that are in the store. */

@@ -18,6 +18,7 @@ import { judge } from './judge.js';
 import { moveFile, type Moved } from './move-file.js';
 import type { ProcessorParts } from './parts.js';
 import { RunLog } from './run-log.js';
+import { RunTrace } from './run-trace.js';
 import type { Run } from './run.js';
 import { UploadProcessor } from './upload.processor.js';
 
@@ -101,7 +102,8 @@ export class UploadWorker {
     const controller = new AbortController();
     this.running.set(id, { jobId: job.id ?? '', controller });
     try {
-      return await this.attempt(held, payload, id, sharedSignal(controller.signal));
+      const trace = new RunTrace(this.parts.tracing, held, payload);
+      return await trace.whole(() => this.attempt(held, payload, id, sharedSignal(controller.signal), trace));
     } finally {
       this.running.delete(id);
     }
@@ -112,6 +114,7 @@ export class UploadWorker {
     payload: ReadPayload,
     id: string,
     signal: AbortSignal,
+    trace: RunTrace,
   ): Promise<unknown> {
     const { parts } = this;
     const blob = blobName(payload.session, payload.filename);
@@ -121,6 +124,7 @@ export class UploadWorker {
       date: payload.session.datePrefix,
       job: job.lock.id,
       attempt: payload.attempts + 1,
+      trace_id: trace.id,
     });
     const runLog = new RunLog(job.lock.id, payload, { ...parts, notes: this.notes }, log);
     const file = { session: payload.session, filename: payload.filename, size: payload.size ?? 0 };
@@ -148,8 +152,11 @@ export class UploadWorker {
       signal,
       stillOwned: () => holdsLock(parts.redis, parts.prefix, lock),
       ownedUntil: { steady: asked.steady + begun.lockMs, wall: asked.wall + begun.lockMs },
-      step: (name, work) => runLog.step(name, work),
-      took: (name, ms) => runLog.took(name, ms),
+      step: (name, work) => runLog.step(name, () => trace.step(name, work)),
+      took: (name, ms, ended) => {
+        runLog.took(name, ms);
+        trace.took(name, ms, ended);
+      },
       note: (line) => runLog.note(line),
       progress: (bytes, size) => runLog.progress(bytes, size),
     };
@@ -172,6 +179,7 @@ export class UploadWorker {
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
         return { outcome: await judge(error, parts.tools, payload.session) };
       });
+    trace.outcome(moved.outcome);
     return this.processor.conclude(job, run, moved, runLog);
   }
 }

@@ -19,6 +19,7 @@ import {
   FileMetrics,
   Health,
   nestLogger,
+  openTracing,
   StartupError,
   type ProcessContext,
   type RunningProcess,
@@ -49,6 +50,7 @@ export async function startUploader(
   { config, log, pod }: ProcessContext,
   fail: (error: unknown) => void,
 ): Promise<RunningProcess> {
+  const tracing = await openTracing(config, pod.name, log);
   const health = new Health();
   const registry = createRegistry('uploader');
   const app = await NestFactory.create(UploaderModule.forRoot(health, registry), {
@@ -239,6 +241,7 @@ export async function startUploader(
       hands,
       gate: () => current,
       metrics,
+      tracing,
       log,
     });
     // whoever asks for the status next must not read that it is not ready
@@ -267,10 +270,11 @@ export async function startUploader(
       // the queue and its locks need Redis until the last file is handed back
       await Promise.all([worker?.stop(config.shutdownGraceMs), manifests?.stop()]);
       clearInterval(heartbeat);
-      await Promise.race([
+      const left = Promise.race([
         pods.leave(pod.id).catch(() => undefined),
         new Promise((resolve) => setTimeout(resolve, 500)),
       ]);
+      await Promise.all([left, tracing.stop()]);
       await Promise.all([staging.stop(), volume.stop(), app.close()]);
       await disconnect(redis);
     },

@@ -1,4 +1,5 @@
 // as apps/api/status/status.controller.ts
+import { trace } from '@opentelemetry/api'; // refused: runtime/otlp.ts alone
 import { Controller } from '@nestjs/common';
 import { sessionKey } from '@app/shared/domain';
 import * as shared from '@app/shared'; // refused: no root barrel

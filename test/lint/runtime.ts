@@ -1,4 +1,5 @@
 // as libs/shared/src/runtime/probes.ts
+import { trace } from '@opentelemetry/api'; // refused: runtime/otlp.ts alone
 import { Controller } from '@nestjs/common';
 import { Redis } from 'ioredis'; // refused: the rooms redis, queue
 import { Worker } from 'bullmq'; // refused: an outcome is a value

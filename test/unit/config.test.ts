@@ -70,6 +70,7 @@ test('the defaults are those of the contract', () => {
     api: { token: null, open: false },
     http: { port: 8000, bind: '0.0.0.0' },
     proxies: { https: null, http: null, except: [] },
+    traces: false,
     log: { level: 'info', format: 'json' },
   });
 });

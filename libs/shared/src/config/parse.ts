@@ -52,7 +52,7 @@ export function parseConfig(role: Role, env: Readonly<Record<string, string | un
     if (message !== null) faults.push(message);
   }
   if (faults.length > 0) throw new ConfigError(faults);
-  return build(role, values as Values, namesIdentity(env));
+  return build(role, values as Values, namesIdentity(env), asksForTraces(env));
 }
 
 /** Whether a text may hold a secret that was set under the wrong name: then it is not shown. */
@@ -80,8 +80,13 @@ function namesIdentity(env: Readonly<Record<string, string | undefined>>): boole
   return IDENTITY.some((name) => (env[name] ?? '') !== '');
 }
 
+/** OpenTelemetry's own variables are read by itself, in runtime/otlp.ts; this one says whether it is loaded at all. */
+function asksForTraces(env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env.OTEL_EXPORTER_OTLP_ENDPOINT ?? '').trim() !== '';
+}
+
 /** Values that the checks above have proved to be there. */
-function build(role: Role, v: Values, identityGiven: boolean) {
+function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
   const must = <T>(value: T | null): T => value as T;
   const open = v.APP_API_TOKEN !== null || v.APP_API_AUTH === 'none';
   return {
@@ -136,6 +141,8 @@ function build(role: Role, v: Values, identityGiven: boolean) {
     api: { token: v.APP_API_TOKEN, open: v.APP_API_AUTH === 'none' },
     http: { port: must(v.APP_PORT), bind: v.APP_BIND ?? (role === 'api' && !open ? '127.0.0.1' : '0.0.0.0') },
     proxies: { https: v.HTTPS_PROXY, http: v.HTTP_PROXY, except: must(v.NO_PROXY) },
+    /** Whether spans are sent to a collector. */
+    traces,
     log: { level: must(v.APP_LOG_LEVEL), format: must(v.APP_LOG_FORMAT) },
   };
 }

@@ -30,8 +30,13 @@ export function openUploadQueue(redis: Redis, prefix: string, onError: (error: E
 /**
  * A job as `addBulk` takes it. BullMQ makes one attempt and never retries by itself: attempts are counted in the
  * payload, because a retry in Bull Board gives BullMQ's own no new ones.
+ *
+ * @param carrier names the span that its runs are below, whichever process does them and however often
  */
-export function uploadJob(payload: UploadPayload): { name: string; data: UploadPayload; opts: JobsOptions } {
+export function uploadJob(
+  payload: UploadPayload,
+  carrier?: string,
+): { name: string; data: UploadPayload; opts: JobsOptions } {
   return {
     name: QUEUE_NAME,
     data: payload,
@@ -41,6 +46,7 @@ export function uploadJob(payload: UploadPayload): { name: string; data: UploadP
       removeOnComplete: { count: COMPLETED_KEPT },
       removeOnFail: false,
       keepLogs: LINES_KEPT,
+      ...(carrier === undefined ? {} : { telemetry: { metadata: carrier } }),
     },
   };
 }
