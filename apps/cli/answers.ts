@@ -3,6 +3,7 @@
 /** `GET /v1/status`. */
 export interface Status {
   readonly enabled: boolean;
+  readonly stopping?: boolean;
   readonly active_session: string | null;
   readonly processed_ok: number;
   readonly processed_err: number;

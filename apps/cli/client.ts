@@ -20,6 +20,11 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
+/** A wait took longer than its time limit. Exit code 5. */
+export class TimedOut extends Error {
+  override readonly name = 'TimedOut';
+}
+
 /** The command line or the environment says something impossible. Exit code 2. */
 export class WrongUsage extends Error {
   override readonly name = 'WrongUsage';

@@ -5,12 +5,13 @@ import { messageOf } from '@app/shared/domain';
 // eslint-disable-next-line no-restricted-imports
 import { VERSION } from '@app/shared/runtime/version';
 import { registerCanary } from './canary/index.js';
-import { Refused, Unreachable, WrongUsage } from './client.js';
+import { Refused, TimedOut, Unreachable, WrongUsage } from './client.js';
 import { registerFiles } from './commands/files.js';
 import { registerRetry } from './commands/retry.js';
 import { registerSessions } from './commands/sessions.js';
 import { registerStart } from './commands/start.js';
 import { registerStatus } from './commands/status.js';
+import { registerWait } from './commands/wait.js';
 import { registerWatch } from './commands/watch.js';
 import { escaped } from './print.js';
 
@@ -25,7 +26,8 @@ const program = new Command('sluice')
     'after',
     `
 The token of the api is read from SLUICE_TOKEN (or APP_API_TOKEN), never from the command line.
-Exit codes: 0 well; 1 the api said no, or "status --check" found problems; 2 wrong usage; 3 the api is not reachable.`,
+Exit codes: 0 well; 1 the api said no, or "status --check" found problems; 2 wrong usage; 3 the api is not reachable;
+4 the session that was waited for is finished, and a file of it failed; 5 the wait timed out.`,
   )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')) })
   .exitOverride();
@@ -37,6 +39,7 @@ for (const register of [
   registerRetry,
   registerWatch,
   registerStart,
+  registerWait,
   registerCanary,
 ])
   register(program);
@@ -48,6 +51,7 @@ function codeOfError(error: unknown): number {
   process.stderr.write(`sluice: ${escaped(messageOf(error))}\n`);
   if (error instanceof WrongUsage) return 2;
   if (error instanceof Unreachable) return 3;
+  if (error instanceof TimedOut) return 5;
   if (error instanceof Refused) return 1;
   return 70;
 }

@@ -3,9 +3,12 @@ import type { Entries } from './entries.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import type { ScanWindow } from './scan-window.js';
+import type { Stopping } from './stopping.js';
 
 /** Names of one listing that are remembered for more than a count. */
 const REMEMBERED = 1_000;
+const TOO_LATE =
+  'settling: the session stops and takes only what stood here when it was told to; start one with POST /v1/watch/start';
 
 /** What a listing of the drop folder found beside the window's names. */
 export interface Listing {
@@ -25,7 +28,8 @@ export interface Listing {
 
 /**
  * Lists the drop folder, a slice at a time: what is never taken is counted with its reason, what is with the queue or
- * has a namesake in a session's folder is set apart, and the rest is offered to the window.
+ * has a namesake in a session's folder is set apart, and the rest is offered to the window; while the session stops, only
+ * what it still takes.
  *
  * @throws VolumeError
  */
@@ -34,12 +38,13 @@ export async function listDropFolder(
   memory: ScanMemory,
   window: ScanWindow,
   entries: Entries,
+  stopping: Stopping | null,
 ): Promise<Listing> {
   const enqueued = new Set<string>();
   const standing: string[] = [];
   const ownNames: string[] = [];
   const namesakes: string[] = [];
-  let [seen, standingCount, namesakeCount] = [0, 0, 0];
+  let [seen, standingCount, namesakeCount, late] = [0, 0, 0, 0];
   const sort = (name: string, kind: FileKind): void => {
     if (name.startsWith('.')) {
       entries.note(name, 'ignored', 'ignored: its name begins with a dot');
@@ -47,14 +52,22 @@ export async function listDropFolder(
     } else if (kind !== 'file' && kind !== 'unknown') entries.note(name, 'ignored', ignoredKind(kind));
     else if (parts.rules.ignored(name))
       entries.note(name, 'ignored', 'ignored: APP_IGNORE_PATTERNS lists it');
-    else if (memory.standing.has(name)) {
+    else sortFile(name, stopping?.takes(name) ?? true);
+  };
+  const sortFile = (name: string, taken: boolean): void => {
+    if (memory.standing.has(name)) {
       standingCount += 1;
       if (standing.length < REMEMBERED) standing.push(name);
     } else if (memory.enqueued.has(name)) enqueued.add(name);
     else if (memory.namesakes.of(name).length > 0) {
       namesakeCount += 1;
       if (namesakes.length < REMEMBERED) namesakes.push(name);
-    } else window.offer(name);
+    } else if (taken) window.offer(name);
+    else {
+      late += 1;
+      if (late <= REMEMBERED) entries.note(name, 'settling', TOO_LATE);
+      else entries.counts.settling += 1;
+    }
   };
   await parts.volume.list(parts.layout.roots.incoming, (slice) => {
     seen += slice.length;

@@ -33,7 +33,7 @@ export class Rounds {
   private recoverAt = 0;
   private redisMemoryAt = 0;
   private redisProblem: string | null = null;
-  private scanProblem: string | null = null;
+  private scanProblems: readonly string[] = [];
   private recoveryProblems: readonly string[] = [];
   private restless: readonly Difference[] = [];
 
@@ -61,7 +61,7 @@ export class Rounds {
     return [
       this.redisProblem,
       this.sessionFile.problem,
-      this.scanProblem,
+      ...this.scanProblems,
       this.restlessProblem(),
       ...this.parts.clock.problems(),
       ...this.recoveryProblems,
@@ -87,7 +87,7 @@ export class Rounds {
     await this.sessionFile.keep(watch);
     const began = performance.now();
     const scanned = await scanOnce(parts, memory, watch);
-    this.scanProblem = scanned.problem;
+    this.scanProblems = scanned.problems;
     return { scanned, ms: performance.now() - began };
   }
 

@@ -4,6 +4,7 @@ import { Aside, type Seen } from './aside.js';
 import { Shown } from './entries.js';
 import { Namesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
+import type { Stopping } from './stopping.js';
 
 /** Jobs read per call when a scanner takes the lead. */
 const PAGE = 1_000;
@@ -40,6 +41,8 @@ export class ScanMemory {
   /** What a volume that folds names takes for each other. */
   readonly namesakes = new Namesakes();
   readonly shown = new Shown();
+  /** What the session takes before it stops; null where it goes on, or nothing is known of that yet. */
+  stopping: Stopping | null = null;
 
   /** Forgets everything: Redis lost its data, or another scanner led in between. */
   clear(): void {
@@ -49,6 +52,7 @@ export class ScanMemory {
     this.standing.clear();
     this.namesakes.clear();
     this.ownNames = [];
+    this.stopping = null;
     this.shown.clear();
   }
 

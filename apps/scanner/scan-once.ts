@@ -9,6 +9,7 @@ import { checkNamesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import { ScanWindow } from './scan-window.js';
+import { stoppingOf, stopOnceThrough } from './stopping.js';
 import { newestMs, take } from './take.js';
 
 /** Files looked at while no session is active: people see why they wait, and one that starts finds them at rest already. */
@@ -23,8 +24,8 @@ export interface Scanned {
   readonly enqueued: number;
   /** Jobs by state, as the scan found them. */
   readonly jobs: Readonly<Record<string, number>>;
-  /** The sentence about files that cannot be opened, or null. */
-  readonly problem: string | null;
+  /** Sentences about files that wait for a person. */
+  readonly problems: readonly string[];
 }
 
 /**
@@ -41,7 +42,9 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const window = new ScanWindow(watch.session ? 2 * room : WINDOW_WHILE_STOPPED, memory.aside);
   const entries = new Entries(memory.shown.entries, parts.clock.now().steadyMs);
 
-  const listing = await listDropFolder(parts, memory, window, entries);
+  const stopping = await stoppingOf(parts, memory, watch);
+  const listing = await listDropFolder(parts, memory, window, entries, stopping);
+  await stopping?.listed(parts);
   await checkEnqueued(parts, memory, listing.enqueued, entries);
   await checkStanding(parts, memory, listing.standing, listing.standingCount, entries);
   await checkNamesakes(parts, memory, listing.namesakes, listing.namesakeCount, entries);
@@ -49,6 +52,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const looks = await lookAtMany(parts.volume, parts.layout.roots.incoming, names);
   const takers = judge(parts, memory, names, looks, watch, entries);
   const enqueued = watch.session ? await take(parts, memory, takers, room, watch.session, entries) : 0;
+  if (stopping) await stopOnceThrough(parts, memory, stopping, entries);
   for (const name of window.notThisTime(names)) entries.keep(name);
 
   const view: IncomingView = {
@@ -63,7 +67,10 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
     examined: names.length,
     enqueued,
     jobs,
-    problem: unreadableProblem(memory.aside.unreadable()),
+    problems: [
+      unreadableProblem(memory.aside.unreadable()),
+      watch.session ? null : sessionlessProblem(entries.counts.settling + window.passed),
+    ].filter((sentence) => sentence !== null),
   };
 }
 
@@ -88,6 +95,12 @@ function oldestAge(
   for (const { state, since } of entries.byName.values())
     if (state === 'held') oldestMs = Math.max(oldestMs, steadyMs - since);
   return Math.round(oldestMs / 1000);
+}
+
+/** Those that are held wait for something else. */
+function sessionlessProblem(count: number): string | null {
+  if (count === 0) return null;
+  return `${count} file${count === 1 ? ' waits' : 's wait'} in the drop folder, and no session is active; start one with POST /v1/watch/start, or take ${count === 1 ? 'it' : 'them'} away`;
 }
 
 function unreadableProblem(names: string[]): string | null {

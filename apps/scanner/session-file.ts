@@ -88,7 +88,7 @@ export class SessionFile {
   }
 }
 
-function factsOf({ enabled, session, changedAt }: Watch): object {
+function factsOf({ enabled, session, changedAt, stopping }: Watch): object {
   return {
     enabled,
     date_prefix: session?.datePrefix ?? null,
@@ -96,6 +96,7 @@ function factsOf({ enabled, session, changedAt }: Watch): object {
     encoded_session: session?.encodedSession ?? null,
     started_at: session ? new Date(session.startedAt).toISOString() : null,
     changed_at: changedAt,
+    ...(stopping === null ? {} : { stopping }),
   };
 }
 
@@ -106,12 +107,12 @@ function textOf(watch: Watch): string {
 function readWatchOf(note: Readonly<Record<string, unknown>>): Watch | null {
   const changedAt = number(note.changed_at);
   const { date_prefix: datePrefix, encoded_session: encodedSession } = note;
-  if (note.enabled !== true) return { enabled: false, session: null, changedAt };
+  if (note.enabled !== true) return { enabled: false, session: null, changedAt, stopping: null };
   if (typeof datePrefix !== 'string' || typeof encodedSession !== 'string') return null;
   if (!isDatePrefix(datePrefix) || !isEncodedSession(encodedSession)) return null;
   const startedAt = Date.parse(String(note.started_at)) || Date.now();
   const session = { datePrefix, encodedSession, name: String(note.session_name), startedAt };
-  return { enabled: true, session, changedAt };
+  return { enabled: true, session, changedAt, stopping: number(note.stopping) || null };
 }
 
 function readMarkOf(note: Readonly<Record<string, unknown>>): BeatMark {

@@ -26,6 +26,7 @@ test('a session starts, is switched, stops, and is the same one when its name co
     date_prefix: today(),
     session_name: 'my session',
     encoded_session: 'my%20session',
+    replaced: null,
   });
   let status = (await api.ask('/v1/status')).body;
   assert.equal(status.enabled, true);
@@ -36,7 +37,20 @@ test('a session starts, is switched, stops, and is the same one when its name co
   assert.deepEqual(status.queue, { waiting: 0, active: 0, delayed: 0, failed: 0 });
   assert.equal(status.incoming, null);
 
-  await api.post('/v1/watch/start', { session_name: 'other' });
+  assert.equal(status.stopping, false);
+
+  const again = await api.post('/v1/watch/start', { session_name: 'my session' });
+  assert.equal(again.body.replaced, null, 'the same session takes the place of none');
+  const other = await api.post('/v1/watch/start', { session_name: 'other' });
+  assert.deepEqual(other.body.replaced, {
+    date_prefix: today(),
+    session_name: 'my session',
+    encoded_session: 'my%20session',
+  });
+  assert.match(
+    problem(await api.post('/v1/watch/stop', { drain: 'yes' }), 400),
+    /^drain must be true or false$/,
+  );
   const stopped = await api.post('/v1/watch/stop');
   assert.deepEqual([stopped.status, stopped.body], [200, { enabled: false }]);
   status = (await api.ask('/v1/status')).body;
@@ -138,11 +152,14 @@ test('any name at all is encoded as the contract says, or refused with a sentenc
       const wanted = encoded(name);
       if (name.trim() === '') assert.match(answer.body.session_name, UUID_V7);
       else if (wanted === null) assert.match(problem(answer, 400), /session_name/);
-      else
+      else {
+        const { replaced, ...started } = answer.body;
         assert.deepEqual(
-          [answer.status, answer.body],
+          [answer.status, started],
           [200, { date_prefix: today(), session_name: name, encoded_session: wanted }],
         );
+        assert.ok(replaced === null || typeof replaced.session_name === 'string');
+      }
     }),
     { numRuns: 300 },
   );

@@ -43,6 +43,7 @@ export class StatusController {
     const scanner = alive.some((pod) => pod.role === 'scanner');
     return {
       enabled: watch?.enabled ?? false,
+      stopping: (watch?.stopping ?? null) !== null,
       active_session: watch?.session?.name ?? null,
       processed_ok: sums.processedOk,
       processed_err: sums.processedErr,

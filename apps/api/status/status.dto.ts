@@ -63,6 +63,11 @@ export class PodView {
 export class Status {
   @ApiProperty({ example: true }) enabled!: boolean;
   @ApiProperty({
+    example: false,
+    description: 'The session stops once what stood in the drop folder when it was told to is taken.',
+  })
+  stopping!: boolean;
+  @ApiProperty({
     type: String,
     nullable: true,
     example: 'my session',

@@ -2,9 +2,11 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { datePrefix, encodeSession } from '@app/shared/domain';
+import type { NamedSession } from '@app/shared/records';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
-import { StartedSession, StartRequest, Stopped } from './watch.dto.js';
+import { StartedSession, SessionName, StartRequest, Stopped, StopRequest } from './watch.dto.js';
+import { waitUntilListed } from './wait-until-listed.js';
 
 /** Starts and stops sessions. */
 @ApiTags('watch')
@@ -34,20 +36,37 @@ export class WatchController {
     // all apis agree on the day, whatever their own clocks say
     const now = await gate.ask(() => sessions.now());
     const session = { datePrefix: datePrefix(now), encodedSession, name };
-    await gate.ask(() => sessions.start(session));
-    return { date_prefix: session.datePrefix, session_name: name, encoded_session: session.encodedSession };
+    const replaced = await gate.ask(() => sessions.start(session));
+    return { ...nameOf(session), replaced: replaced && nameOf(replaced) };
   }
 
   @Post('stop')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Stop the active session',
-    description: 'No new file is enqueued; what is queued goes on.',
+    description:
+      'No new file is enqueued; what is queued goes on. With `drain` every file that stands in the drop folder is taken first, `GET /v1/status` shows `stopping` until then, and a start ends that.',
+  })
+  @ApiBody({
+    type: StopRequest,
+    required: false,
+    examples: { now: { value: {} }, once_through: { value: { drain: true } } },
   })
   @ApiOkResponse({ type: Stopped })
-  @Problems(415)
-  async stop(): Promise<Stopped> {
-    await this.parts.gate.ask(() => this.parts.sessions.stop());
-    return { enabled: false };
+  @Problems(400, 413, 415)
+  async stop(@Body() body: StopRequest): Promise<Stopped> {
+    const { gate, sessions } = this.parts;
+    if (body.drain !== true) {
+      await gate.ask(() => sessions.stop());
+      return { enabled: false };
+    }
+    const since = await gate.ask(() => sessions.stopOnceThrough());
+    if (since === null) return { enabled: false, stopping: false };
+    await waitUntilListed(this.parts, since);
+    return { enabled: true, stopping: true };
   }
+}
+
+function nameOf({ datePrefix: date_prefix, name, encodedSession }: NamedSession): SessionName {
+  return { date_prefix, session_name: name, encoded_session: encodedSession };
 }

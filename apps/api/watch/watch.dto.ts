@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsOptional, IsString } from 'class-validator';
 
 /** Body of `POST /v1/watch/start`. */
 export class StartRequest {
@@ -15,8 +15,8 @@ export class StartRequest {
   session_name?: string | null;
 }
 
-/** Answer of `POST /v1/watch/start`. */
-export class StartedSession {
+/** A session, as it is named. */
+export class SessionName {
   @ApiProperty({ example: '20260131', description: 'The UTC day of the start; it stays with the session.' })
   date_prefix!: string;
   @ApiProperty({ example: 'my session' })
@@ -25,8 +25,39 @@ export class StartedSession {
   encoded_session!: string;
 }
 
+/** Answer of `POST /v1/watch/start`. */
+export class StartedSession extends SessionName {
+  @ApiProperty({
+    type: SessionName,
+    nullable: true,
+    description:
+      'The session that it ended by taking its place; null where none was active, or this very one.',
+  })
+  replaced!: SessionName | null;
+}
+
+/** Body of `POST /v1/watch/stop`. */
+export class StopRequest {
+  @ApiPropertyOptional({
+    type: Boolean,
+    nullable: true,
+    default: false,
+    example: true,
+    description:
+      'First take every file that stands in the drop folder now, then stop. Files that come later wait for the next session.',
+  })
+  @IsOptional()
+  @IsBoolean({ message: 'drain must be true or false' })
+  drain?: boolean | null;
+}
+
 /** Answer of `POST /v1/watch/stop`. */
 export class Stopped {
-  @ApiProperty({ example: false })
-  enabled!: false;
+  @ApiProperty({ example: false, description: 'True while what stood in the drop folder is taken.' })
+  enabled!: boolean;
+  @ApiPropertyOptional({
+    example: true,
+    description: 'With `drain`: true where a session was active, which stops once through.',
+  })
+  stopping?: boolean;
 }

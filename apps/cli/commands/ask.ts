@@ -30,6 +30,17 @@ export function count(text: string): number {
   return value;
 }
 
+/** The path of a session that the api named. */
+export function pathOf({
+  date_prefix,
+  encoded_session,
+}: {
+  date_prefix: string;
+  encoded_session: string;
+}): string {
+  return sessionPath(`${date_prefix}/${encoded_session}`);
+}
+
 /** The path of a session, from its key `<date>/<encoded session>`; the encoded text is encoded once more. */
 export function sessionPath(key: string): string {
   const slash = key.indexOf('/');

@@ -1,11 +1,18 @@
 import type { Command } from 'commander';
+import type { Page, Session, Status } from '../answers.js';
+import { WrongUsage, type Client } from '../client.js';
 import { escaped } from '../print.js';
-import { askOf } from './ask.js';
+import { askOf, pathOf } from './ask.js';
+import { endOf, finished, seconds } from './wait.js';
 
-interface Started {
+interface Named {
   readonly date_prefix: string;
   readonly session_name: string;
   readonly encoded_session: string;
+}
+
+interface Started extends Named {
+  readonly replaced: Named | null;
 }
 
 /** `sluice start [name]` and `sluice stop`: begin a session, or end it. */
@@ -14,19 +21,56 @@ export function registerStart(program: Command): void {
     .command('start')
     .description('start a session, or switch to another')
     .argument('[name]', 'its name, kept as given; without one it gets a name of its own')
-    .action(async (name: string | undefined, _options: object, command: Command) => {
-      const { client, print } = askOf(command);
-      const session = await client.post<Started>('v1/watch/start', { session_name: name });
-      print(session, () => [
-        `Session ${escaped(session.session_name)} is active; files go to ${session.date_prefix}/${session.encoded_session}/`,
-      ]);
-    });
+    .option(
+      '--wait',
+      'wait until the session before it is finished; one that stops is let take its files first',
+    )
+    .option('--timeout <seconds>', 'with --wait: no longer than this, then exit with 5', seconds)
+    .action(
+      async (
+        name: string | undefined,
+        options: { wait?: boolean; timeout?: number },
+        command: Command,
+      ): Promise<void> => {
+        if (options.timeout !== undefined && !options.wait)
+          throw new WrongUsage('--timeout is of --wait; give both, or none');
+        const { client, print } = askOf(command);
+        const end = endOf(options.timeout);
+        if (options.wait) await untilNoneStops(client, end);
+        const session = await client.post<Started>('v1/watch/start', { session_name: name });
+        if (options.wait && session.replaced) await finished(client, pathOf(session.replaced), end);
+        print(session, () => [
+          `Session ${escaped(session.session_name)} is active; files go to ${session.date_prefix}/${session.encoded_session}/`,
+          ...(session.replaced
+            ? [`It took the place of ${escaped(session.replaced.session_name)}, which takes no new file.`]
+            : []),
+        ]);
+      },
+    );
   program
     .command('stop')
     .description('stop the active session; what is queued goes on')
-    .action(async (_options: object, command: Command) => {
+    .option('--drain', 'first take every file that stands in the drop folder now')
+    .action(async (options: { drain?: boolean }, command: Command) => {
       const { client, print } = askOf(command);
-      const answer = await client.post<{ enabled: false }>('v1/watch/stop', {});
-      print(answer, () => ['No session is active now; what is queued goes on.']);
+      const answer = await client.post<{ enabled: boolean }>(
+        'v1/watch/stop',
+        options.drain ? { drain: true } : {},
+      );
+      print(answer, () => [
+        answer.enabled
+          ? 'The session stops once what stands in the drop folder now is taken.'
+          : 'No session is active now; what is queued goes on.',
+      ]);
     });
+}
+
+/** Waits until the newest session is finished, unless it is active and nobody stops it: then a start is what ends it. @throws TimedOut */
+async function untilNoneStops(client: Client, end: number): Promise<void> {
+  const [{ enabled, stopping }, { items }] = await Promise.all([
+    client.get<Status>('v1/status'),
+    client.get<Page<Session>>('v1/sessions', { limit: '1000' }),
+  ]);
+  const before = enabled ? items.find(({ state }) => state === 'active') : items[0];
+  if (before && (stopping || !enabled)) await finished(client, pathOf(before), end);
 }

@@ -23,7 +23,9 @@ export function statusLines(status: Status, colour: boolean): string[] {
   const paint = colours(colour);
   const { queue, incoming } = status;
   const session =
-    status.active_session === null ? 'none is active' : `${escaped(status.active_session)} is active`;
+    status.active_session === null
+      ? 'none is active'
+      : `${escaped(status.active_session)} is active${status.stopping ? ', and stops once what stood in the drop folder is taken' : ''}`;
   const waiting = incoming
     ? `${incoming.seen} seen, ${incoming.settling} settling, ${incoming.held} held, ${incoming.ignored} ignored` +
       (incoming.oldest_age_s > 0 ? `; the oldest waits ${formatSeconds(incoming.oldest_age_s)}` : '')

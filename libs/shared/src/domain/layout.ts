@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { reasonFileName, shortReasonFileName, SESSION_FILE, VOLUME_FILE } from './names.js';
+import { reasonFileName, shortReasonFileName, SESSION_FILE, STOPPING_FILE, VOLUME_FILE } from './names.js';
 import type { SessionRef } from './session.js';
 
 /** The three roots on the shared volume, absolute paths. */
@@ -52,5 +52,10 @@ export class Layout {
   /** The active session, written by the scanner alone. */
   get sessionFile(): string {
     return join(this.roots.processing, SESSION_FILE);
+  }
+
+  /** The files that a session takes before it stops, written by the scanner alone. */
+  get stoppingFile(): string {
+    return join(this.roots.processing, STOPPING_FILE);
   }
 }

@@ -10,6 +10,8 @@ export const BLOB_NAME_MAX_CHARACTERS = 1024;
 export const VOLUME_FILE = '.sluice-volume';
 /** The active session, kept on the volume so that it outlives Redis. */
 export const SESSION_FILE = '.sluice-session';
+/** What stood in the drop folder when the session was told to stop once through; written by the scanner alone. */
+export const STOPPING_FILE = '.sluice-stopping';
 /** What the names of files begin with whose removal has begun. */
 const REMOVING = '.sluice-removing-';
 const SIDE_NOTE = '.sluice-name-';

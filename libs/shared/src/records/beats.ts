@@ -25,10 +25,12 @@ export interface BeatMark {
 
 // Only where nobody has said anything later.
 const RESTORE = `${CHANGED}
-local s, name, date, encoded, started, changed_at = unpack(ARGV)
+local s, name, date, encoded, started, changed_at, stopping = unpack(ARGV)
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'changed_at')
 if before[1] and tonumber(before[3] or '0') >= tonumber(changed_at) then return 0 end
 redis.call('HSET', P .. ':watch', 'changed_at', changed_at)
+redis.call('HDEL', P .. ':watch', 'stopping', 'listed')
+if stopping ~= '' then redis.call('HSET', P .. ':watch', 'stopping', stopping) end
 if s == '' then
   redis.call('HSET', P .. ':watch', 'enabled', 0)
 else
@@ -72,15 +74,15 @@ export class Beats {
   }
 
   /**
-   * Makes what was said before Redis lost data hold again: a session, or a stop. Safe to repeat.
+   * Makes what was said before Redis lost data hold again: a session, also one that is about to stop, or a stop. Safe to repeat.
    *
    * @returns false where somebody has said something later
    */
-  async restore({ session, changedAt }: Watch): Promise<boolean> {
+  async restore({ session, changedAt, stopping }: Watch): Promise<boolean> {
     const args = session
       ? [sessionKey(session), session.name, session.datePrefix, session.encodedSession, session.startedAt]
       : ['', '', '', '', ''];
-    return (await this.restoreScript(...args, changedAt)) === 1;
+    return (await this.restoreScript(...args, changedAt, stopping ?? '')) === 1;
   }
 
   /**

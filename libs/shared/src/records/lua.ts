@@ -7,7 +7,8 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  * What all scripts of the records share. Keys, after the prefix:
  *
  * - `:format` version of all this, see format.ts
- * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at, changed_at
+ * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at, changed_at;
+ *   while it stops once through also stopping (when that was said) and listed (the same, once the scanner knows what stood there)
  * - `:beat` hash: n, at, back_at, back_since; counted by the scanner in each round, so that a Redis that goes back in time is found out
  * - `:totals` hash: processed_ok, processed_err, last_error
  * - `:sessions` zset of session keys by start; `:session:<key>` hash

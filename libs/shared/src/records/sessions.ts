@@ -18,6 +18,16 @@ export interface Watch {
     | null;
   /** When somebody last started or stopped a session, by Redis' clock; milliseconds since 1970, 0 where it is not known. */
   readonly changedAt: number;
+  /**
+   * Set while the session stops once what stood in the drop folder then is taken: when that was said, by Redis' clock in
+   * milliseconds since 1970, which also tells one such stop from another.
+   */
+  readonly stopping: number | null;
+}
+
+/** A session with its name as it was given. */
+export interface NamedSession extends SessionRef {
+  readonly name: string;
 }
 
 /** Where a session stands in the list of all: by its start, in milliseconds since 1970, then by its key. */
@@ -42,11 +52,12 @@ export interface SessionRecord extends SessionRef {
 }
 
 // Later than what was said before, also where another server's clock took over.
-/** For scripts that start or stop: `changed` notes when, `leave` ends what was active. */
+/** For scripts that start or stop: `changed` notes when, and ends a stop that was under way; `leave` ends what was active. */
 export const CHANGED = `
 local function changed()
   local before = tonumber(redis.call('HGET', P .. ':watch', 'changed_at') or '0')
   redis.call('HSET', P .. ':watch', 'changed_at', string.format('%.0f', math.max(tonumber(now()), before + 1)))
+  redis.call('HDEL', P .. ':watch', 'stopping', 'listed')
 end
 local function leave(s)
   redis.call('HSET', skey(s), 'stopped_at', now())
@@ -56,22 +67,36 @@ end
 `;
 const START = `${CHANGED}
 local s, name, date, encoded = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
+local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'name')
 open_session(s, name)
 changed()
-if before[1] == '1' and before[2] == s then return 0 end
+if before[1] == '1' and before[2] == s then return {'', ''} end
 redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', now())
 redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
 say({type = 'session', session = s, state = 'active'})
 redis.call('PUBLISH', P .. ':started:' .. DB, s)
-if before[1] == '1' then leave(before[2]) end
-return 1`;
+if before[1] ~= '1' then return {'', ''} end
+leave(before[2])
+return {before[2], before[3] or ''}`;
 const STOP = `${CHANGED}
+if ARGV[1] ~= '' and redis.call('HGET', P .. ':watch', 'stopping') ~= ARGV[1] then return 0 end
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
 redis.call('HSET', P .. ':watch', 'enabled', 0)
 changed()
 if before[1] ~= '1' then return 0 end
 leave(before[2])
+return 1`;
+const STOP_ONCE_THROUGH = `${CHANGED}
+local watch = P .. ':watch'
+if redis.call('HGET', watch, 'enabled') ~= '1' then return '' end
+changed()
+local since = redis.call('HGET', watch, 'changed_at')
+redis.call('HSET', watch, 'stopping', since)
+redis.call('PUBLISH', P .. ':started:' .. DB, redis.call('HGET', watch, 'key'))
+return since`;
+const LISTED = `
+if redis.call('HGET', P .. ':watch', 'stopping') ~= ARGV[1] then return 0 end
+redis.call('HSET', P .. ':watch', 'listed', ARGV[1])
 return 1`;
 const READ = `
 local answer = {}
@@ -94,6 +119,8 @@ return {watch[1] == '1' and watch[2] or '', answer}`;
 export class Sessions {
   private readonly startScript;
   private readonly stopScript;
+  private readonly stopOnceThroughScript;
+  private readonly listedScript;
   private readonly readScript;
 
   constructor(
@@ -102,6 +129,13 @@ export class Sessions {
   ) {
     this.startScript = recordScript(redis, prefix, 'sluiceSessionStart', START);
     this.stopScript = recordScript(redis, prefix, 'sluiceSessionStop', STOP);
+    this.stopOnceThroughScript = recordScript(
+      redis,
+      prefix,
+      'sluiceSessionStopOnceThrough',
+      STOP_ONCE_THROUGH,
+    );
+    this.listedScript = recordScript(redis, prefix, 'sluiceSessionListed', LISTED);
     this.readScript = recordScript(redis, prefix, 'sluiceSessionRead', READ);
   }
 
@@ -111,21 +145,48 @@ export class Sessions {
     return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
   }
 
-  /** Makes a session the active one; a session of that key is gone on with. Safe to repeat. @returns whether anything changed. */
-  async start(session: SessionRef & { readonly name: string }): Promise<boolean> {
-    return (
-      (await this.startScript(
-        sessionKey(session),
-        session.name,
-        session.datePrefix,
-        session.encodedSession,
-      )) === 1
-    );
+  /**
+   * Makes a session the active one; a session of that key is gone on with, also where it was about to stop. Safe to repeat.
+   *
+   * @returns the session that this one took the place of, or null
+   */
+  async start(session: NamedSession): Promise<NamedSession | null> {
+    const { name, datePrefix, encodedSession } = session;
+    const answer = await this.startScript(sessionKey(session), name, datePrefix, encodedSession);
+    const [key, before] = answer as [string, string];
+    const replaced = parseSessionKey(key);
+    return replaced && { ...replaced, name: before };
   }
 
   /** Stops the active session; what is queued goes on. Safe to repeat. @returns whether one was active. */
   async stop(): Promise<boolean> {
-    return (await this.stopScript()) === 1;
+    return (await this.stopScript('')) === 1;
+  }
+
+  /**
+   * Has the active session stop once the scanner has handed over what stands in the drop folder now.
+   *
+   * @returns what {@link Watch} has as `stopping` from now on; null where no session is active
+   */
+  async stopOnceThrough(): Promise<number | null> {
+    const since = String(await this.stopOnceThroughScript());
+    return since === '' ? null : Number(since);
+  }
+
+  /** The scanner knows what stood in the drop folder at that stop. Safe to repeat. */
+  async listed(stopping: number): Promise<void> {
+    await this.listedScript(stopping);
+  }
+
+  /** Whether a scanner knows what stood in the drop folder at that stop, or the stop is over. */
+  async isListed(stopping: number): Promise<boolean> {
+    const [now, listed] = await this.redis.hmget(`${this.prefix}:watch`, 'stopping', 'listed');
+    return now !== String(stopping) || listed === String(stopping);
+  }
+
+  /** Ends that stop: the session is stopped, unless something else was said since. Safe to repeat. @returns whether it is */
+  async stopNow(stopping: number): Promise<boolean> {
+    return (await this.stopScript(stopping)) === 1;
   }
 
   /** The active session. @returns null where Redis knows nothing of any: it is new, or lost its data. */
@@ -198,10 +259,11 @@ export function readWatch(hash: Readonly<Record<string, string>>): Watch | null 
   if (hash.enabled === undefined) return null;
   const session = hash.enabled === '1' ? parseSessionKey(hash.key ?? '') : null;
   const changedAt = Number(hash.changed_at ?? 0) || 0;
-  if (!session) return { enabled: false, session: null, changedAt };
+  if (!session) return { enabled: false, session: null, changedAt, stopping: null };
   return {
     enabled: true,
     changedAt,
+    stopping: Number(hash.stopping ?? 0) || null,
     session: {
       ...session,
       name: hash.name ?? decodeSession(session.encodedSession),
