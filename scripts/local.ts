@@ -111,6 +111,7 @@ async function runDemo(system: LocalSystem, prefix: string): Promise<number> {
 
 function greet(system: LocalSystem, prefix: string): void {
   console.log(`
+  Page          ${system.apiUrl}/
   API           ${system.apiUrl}/v1/status
   Swagger       ${system.apiUrl}/docs
   Bull Board    ${system.apiUrl}/admin/queues

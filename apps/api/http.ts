@@ -12,6 +12,7 @@ import { KnownQuery } from './access/known-query.js';
 import { validation } from './access/validation.js';
 import { BOARD_PATH } from './board/board.js';
 import { serveDocs } from './docs.js';
+import { livePage } from './live-page/live-page.js';
 import { measureRequests } from './metrics.js';
 import { ProblemFilter } from './problems/problem.js';
 
@@ -53,6 +54,7 @@ export async function serveHttp(
   // before Bull Board too, whose own reader takes what is deep, large or sent as something else
   app.use(readBody());
   app.use(BOARD_PATH, board);
+  app.use(livePage());
   app.useGlobalPipes(validation());
   app.useGlobalFilters(new ProblemFilter(log));
   app.useGlobalGuards(new KnownQuery(serveDocs(app)));
