@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { jobId } from '@app/shared/domain';
 import { jobKey } from '@app/shared/queue';
 import { Collector, type SeenSpan } from '../support/collector.js';
-import { freePort, until, World } from '../support/index.js';
+import { freePort, seen, until, World } from '../support/index.js';
 
 const SECRET = 'k-9f3b72d1';
 const MIB = 1024 * 1024;
@@ -155,6 +155,30 @@ test('a collector that is away costs no file, and is said once, by a code alone'
     assert.ok(!(app.stdout + app.stderr).includes(SECRET), app.role);
   }
   assert.equal((await world.blobs()).size, 2);
+  seen(t, {
+    fault: 'the collector of traces is away',
+    injected: 'an address on which nobody listens',
+    promised: 'no file waits for it, and it is said at most once in ten minutes',
+    files: 2,
+  });
+});
+
+test('a collector that does not answer holds up no stop', async (t) => {
+  const receiver = await collector(t);
+  receiver.answers = false;
+  const world = await World.make(t, {
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, APP_SHUTDOWN_GRACE_S: '1' },
+  });
+  const apps = [world.app('uploader'), world.app('scanner')];
+  await world.startSession('s');
+  world.drop('a.bin', 1000);
+  await world.done(1);
+  await until('both have sent theirs', () => receiver.requests.length >= 2);
+  world.drop('b.bin', 1000);
+  await world.done(2);
+  await stop(world);
+  // an export takes ten seconds to fail, and the deadline of the stop is five
+  for (const app of apps) assert.equal(app.logs.at(-1)?.msg, 'stopped', app.role);
 });
 
 test('without OTEL_EXPORTER_OTLP_ENDPOINT no module of its SDK is loaded, and no job carries a trace', async (t) => {

@@ -26,6 +26,9 @@ export class Collector {
   /** What came, by its content type and its header `x-key`. */
   readonly requests: { type: string; key: string | undefined; body: Buffer }[] = [];
 
+  /** Whether it answers; else it takes what comes, and stays silent. */
+  answers = true;
+
   private constructor(private readonly server: Server) {}
 
   static async start(): Promise<Collector> {
@@ -40,6 +43,7 @@ export class Collector {
           collector.requests.push({ type, key: request.headers['x-key'] as string | undefined, body });
         if (found && type === 'application/json')
           collector.spans.push(...spansOf(JSON.parse(body.toString())));
+        if (!collector.answers) return;
         response
           .writeHead(found ? 200 : 404, { 'content-type': type })
           .end(type === 'application/json' ? '{}' : '');
