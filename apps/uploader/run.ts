@@ -31,6 +31,8 @@ export interface Run {
   readonly retried: boolean;
   /** Whether no run before this one can have claimed the file. */
   readonly first: boolean;
+  /** The id of the file's record, as it was when the run began. */
+  readonly record: string;
   /** What its job's lock is held with; records are changed only while it is. */
   readonly lock: JobLock;
   /** Aborts on shutdown after the grace time, and when the job's lock is lost. */

@@ -148,6 +148,7 @@ export class UploadWorker {
       payload: current,
       retried,
       first: begun.first,
+      record: begun.record,
       lock,
       signal,
       stillOwned: () => holdsLock(parts.redis, parts.prefix, lock),

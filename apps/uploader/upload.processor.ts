@@ -165,8 +165,10 @@ export class UploadProcessor {
         });
       await this.parts.moves.lastError(`${run.filename}: ${outcome.code}: ${outcome.why}`);
       runLog.outage(outcome.of, sentence);
-      if (outcome.of === 'source' || outcome.of === 'replicas')
-        await this.parts.moves.sourceStands(run.session, run.filename, run.lock);
+      if (outcome.of === 'source' || outcome.of === 'replicas') {
+        const url = this.parts.tools.store.url(run.session, run.filename);
+        await this.parts.moves.sourceStands(run.session, run.filename, url, run.lock);
+      }
     }
     return this.delay(job, run, delayMs, sentence, { waits }, outcome.code);
   }

@@ -99,7 +99,7 @@ test('a done file whose source still stands waits with all that is known of it, 
   await moves.queued([{ session, filename, size: 5 }], '');
   await moves.receipt(session, filename, 'claim', { ...FACTS, size: 5, blobUrl });
   const [before] = await history.find(filename);
-  await moves.sourceStands(session, filename);
+  await moves.sourceStands(session, filename, blobUrl);
   const [waits] = await history.find(filename);
   assert.deepEqual({ ...waits, why: '' }, { ...before, state: 'delayed', why: '', finishedAt: null });
   assert.match(waits?.why ?? '', /its source still stands/);

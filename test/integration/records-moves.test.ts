@@ -57,7 +57,14 @@ test('a run whose lock is lost changes no record, however late its commands come
   assert.deepEqual(await totals(redis, PREFIX), { processedOk: 0, processedErr: 0, lastError: null });
 
   const begun = await moves.begin(file, 'run', false, 'b', held);
-  assert.deepEqual(begun, { before: 'queued', deaths: 0, aloneDeaths: 0, first: true, lockMs: -1 });
+  assert.deepEqual(begun, {
+    before: 'queued',
+    deaths: 0,
+    aloneDeaths: 0,
+    first: true,
+    lockMs: -1,
+    record: '1',
+  });
   assert.equal(await moves.rest(session, 'a.bin', 'run', rest, held), true);
   assert.equal((await moves.begin(file, 'next', false, 'b', held)).first, false);
   assert.equal(await moves.receipt(session, 'a.bin', 'claim', { ...FACTS, size: 5 }, held), true);

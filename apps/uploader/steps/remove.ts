@@ -131,6 +131,7 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     attempts: run.payload.attempts + 1,
     pod: tools.pod,
     maxFiles: tools.rules.historyMaxFiles,
+    record: run.record,
   };
   const written = tools.moves.receipt(run.session, run.filename, verified.claim, facts, run.lock);
   const replicated = written.then(() => tools.replicated());

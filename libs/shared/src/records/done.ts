@@ -14,10 +14,9 @@ local function dkey(id) return P .. ':done:' .. id end
 -- by hand: cjson rounds large numbers
 local function digits(text) return text and text ~= '' and tostring(text) or 'null' end
 local function finish(id, s, name, from, facts)
-  local times = redis.call('HMGET', fkey(id), 'queued_at', 'started_at')
   local record = {
     cjson.encode(s), cjson.encode(name), digits(facts.size), cjson.encode(facts.md5), digits(facts.mtime),
-    digits(facts.attempts), cjson.encode(facts.pod), digits(times[1]), digits(times[2]), now(),
+    digits(facts.attempts), cjson.encode(facts.pod), digits(facts.queued_at), digits(facts.started_at), now(),
     digits(redis.call('HGET', P .. ':names', name))
   }
   if facts.url ~= '' then record[12] = cjson.encode(facts.url) end
@@ -44,16 +43,14 @@ local function drop_done(id)
   forget_done(id, record[1], record[2])
   redis.call('HINCRBY', skey(record[1]), 'done_trimmed', 1)
 end
-local function unfinish(id, record)
+local function unfinish(id, record, url)
   local s, name = record[1], record[2]
   local function text(value) return type(value) == 'number' and string.format('%.0f', value) or type(value) == 'string' and value or '' end
-  local encoded = string.gsub(name, "[^A-Za-z0-9%-_.!~*'()]", function(c) return string.format('%%%02X', string.byte(c)) end)
-  local url = record[12] or (redis.call('HGET', skey(s), 'url') or '') .. encoded
   forget_done(id, s, name)
   if type(record[11]) == 'number' then redis.call('HSET', P .. ':names', name, text(record[11])) end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
-    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', url, 'progress', text(record[3]))
+    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', record[12] or url, 'progress', text(record[3]))
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
   redis.call('ZADD', P .. ':name:' .. name, id, id)
 end

@@ -59,8 +59,16 @@ local function open_session(s, name)
     redis.call('ZADD', P .. ':sessions', now(), s)
   end
 end
-local function review(s)
+-- opens a session that is not there. Answers with its finished_at and url
+local function session_of(s, name)
+  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url')
+  if not h[1] then open_session(s, name) end
+  return h[2], h[3]
+end
+-- whoever has read finished_at since the script began passes it
+local function review(s, finished)
   local k = skey(s)
+  if finished == nil then finished = redis.call('HGET', k, 'finished_at') end
   local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
   local active = watch[1] == '1' and watch[2] == s
   local busy = active
@@ -70,39 +78,60 @@ local function review(s)
     end
   end
   if busy then
-    local reopened = redis.call('HDEL', k, 'finished_at') == 1
-    if reopened and not active then say({type = 'session', session = s, state = 'draining'}) end
-  elseif redis.call('HEXISTS', k, 'finished_at') == 0 then
+    if finished then
+      redis.call('HDEL', k, 'finished_at')
+      if not active then say({type = 'session', session = s, state = 'draining'}) end
+    end
+  elseif not finished then
     redis.call('HSET', k, 'finished_at', now())
     redis.call('SADD', P .. ':finished', s)
     say({type = 'session', session = s, state = 'finished'})
   end
 end
-local function set_state(id, s, name, from, to, why)
+-- what else changes of the record may be written along: field, value, ...
+local function set_state(id, s, name, from, to, why, ...)
   index(id, s, from, to)
-  redis.call('HSET', fkey(id), 'state', to, 'why', why, 'updated_at', now())
+  redis.call('HSET', fkey(id), 'state', to, 'why', why, 'updated_at', now(), ...)
   say({type = 'file', filename = name, session = s, state = to, why = why})
 end
 local function begin_anew(id)
   redis.call('HSET', fkey(id), 'deaths', 0, 'alone_deaths', 0, 'attempts', 0, 'code', '', 'progress', 0, 'finished_at', '')
 end
+-- the record itself; whoever writes it adds it to ':live', to the indexes of its state, and to its session's bytes
+local function write_record(id, s, name, size, state, why)
+  redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', state, 'why', why, 'size', size, 'attempts', 0, 'deaths', 0, 'alone_deaths', 0, 'run', '', 'queued_at', now(), 'updated_at', now())
+  redis.call('ZADD', P .. ':name:' .. name, id, id)
+  if state ~= '' then say({type = 'file', filename = name, session = s, state = state, why = why}) end
+end
 local function new_record(s, name, size)
   local id = string.format('%.0f', redis.call('INCR', P .. ':seq'))
-  redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', size, 'attempts', 0, 'deaths', 0, 'alone_deaths', 0, 'run', '', 'queued_at', now())
+  write_record(id, s, name, size, '', '')
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
-  redis.call('ZADD', P .. ':name:' .. name, id, id)
   add_bytes(s, 'bytes_total', tonumber(size))
   return id
 end
-local function resize(id, s, size)
-  local old = tonumber(redis.call('HGET', fkey(id), 'size')) or 0
+-- the id of a file's record that is not done, and some of its fields; a hint spares the look for the id
+local function live_record(s, name, hint)
+  local function read(id)
+    local fields, h = {'filename', 'session', 'state', 'size', 'queued_at', 'started_at', 'blob_url'}, {}
+    local values = redis.call('HMGET', fkey(id), unpack(fields))
+    for i, field in ipairs(fields) do h[field] = values[i] or '' end
+    return h
+  end
+  if hint and hint ~= '' then
+    local h = read(hint)
+    if h.filename == name and h.session == s and h.state ~= 'done' then return hint, h end
+  end
+  local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+  if id then return id, read(id) end
+end
+local function resize(id, s, before, size)
+  local old = tonumber(before) or 0
   if old ~= tonumber(size) then
     add_bytes(s, 'bytes_total', tonumber(size) - old)
     redis.call('HSET', fkey(id), 'size', size)
   end
 end
--- the store has the file, but its source still stands
-local function is_stored(id) return (redis.call('HGET', fkey(id), 'blob_url') or '') ~= '' end
 local function drop_record(id, s, name, state)
   index(id, s, state, nil)
   redis.call('ZREM', P .. ':name:' .. name, id)

@@ -1,5 +1,8 @@
 import { JOB_DATA, JOB_STATE } from '../queue/index.js';
 
+/** Each how many done files the records beyond the limit go. */
+const TRIM_EVERY = 8;
+
 // The moves of a file, each one atomic step; what they share, keys and functions, stands in lua.ts.
 
 // `lease` guards against a scanner that slept through its own: '' is for tests and tools alone.
@@ -7,48 +10,81 @@ import { JOB_DATA, JOB_STATE } from '../queue/index.js';
 export const QUEUE = `
 local lease, state, why = ARGV[1], ARGV[2], ARGV[3]
 if lease ~= '' and redis.call('GET', P .. ':scanner-lease') ~= lease then return 0 end
-local touched = {}
+local files, places, sessions = {}, {}, {}
 for i = 4, #ARGV, 4 do
-  local s, session_name, name, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  open_session(s, session_name)
-  local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
-  if not id then id = new_record(s, name, size) else resize(id, s, size) end
-  local before = redis.call('HGET', fkey(id), 'state')
-  if before ~= state then set_state(id, s, name, before, state, why) end
-  touched[s] = true
+  local file = {s = ARGV[i], name = ARGV[i + 2], size = ARGV[i + 3]}
+  files[#files + 1] = file
+  places[#places + 1] = file.s .. '/' .. file.name
+  sessions[file.s] = sessions[file.s] or {name = ARGV[i + 1], bytes = 0, ids = {}}
 end
-for s in pairs(touched) do review(s) end
+if #files == 0 then return 1 end
+for s, session in pairs(sessions) do session.finished = session_of(s, session.name) end
+local known, fresh = redis.call('HMGET', P .. ':live', unpack(places)), {}
+for i, file in ipairs(files) do
+  if not known[i] and not fresh[places[i]] then fresh[#fresh + 1] = file fresh[places[i]] = true end
+end
+local id = #fresh > 0 and redis.call('INCRBY', P .. ':seq', #fresh) - #fresh
+local lives, all_ids = {}, {}
+for i, file in ipairs(fresh) do
+  local text, session = string.format('%.0f', id + i), sessions[file.s]
+  write_record(text, file.s, file.name, file.size, state, why)
+  session.bytes = session.bytes + tonumber(file.size)
+  for _, ids in ipairs({all_ids, session.ids}) do ids[#ids + 1] = text ids[#ids + 1] = text end
+  lives[#lives + 1] = file.s .. '/' .. file.name
+  lives[#lives + 1] = text
+end
+if #fresh > 0 then
+  redis.call('HSET', P .. ':live', unpack(lives))
+  redis.call('ZADD', P .. ':files:' .. state, unpack(all_ids))
+end
+for s, session in pairs(sessions) do
+  if #session.ids > 0 then
+    redis.call('ZADD', skey(s) .. ':files:' .. state, unpack(session.ids))
+    add_bytes(s, 'bytes_total', session.bytes)
+  end
+end
+for i, file in ipairs(files) do
+  if known[i] then
+    local h = redis.call('HMGET', fkey(known[i]), 'state', 'size')
+    resize(known[i], file.s, h[2], file.size)
+    if h[1] ~= state then set_state(known[i], file.s, file.name, h[1], state, why) end
+  end
+end
+for s, session in pairs(sessions) do review(s, session.finished) end
 return 1`;
 /** Begins a run, and counts what became of the one before. */
 export const BEGIN = `
 local s, session_name, name, size, run, alone, pod, job, token = unpack(ARGV)
 if not owns(job, token) then return {'lost'} end
-open_session(s, session_name)
+local finished = session_of(s, session_name)
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 local before = 'new'
 if not id then id = new_record(s, name, size) end
-local h = redis.call('HMGET', fkey(id), 'state', 'run', 'run_alone', 'deaths', 'alone_deaths')
+local h = redis.call('HMGET', fkey(id), 'state', 'run', 'run_alone', 'deaths', 'alone_deaths', 'runs', 'retried')
 if h[1] ~= '' then before = h[1] end
-if redis.call('HDEL', fkey(id), 'retried') == 1 then before = 'failed' end
-local deaths, alone_deaths = tonumber(h[4]), tonumber(h[5])
+if h[7] then
+  redis.call('HDEL', fkey(id), 'retried')
+  before = 'failed'
+end
+local deaths, alone_deaths, runs = tonumber(h[4] or '0'), tonumber(h[5] or '0'), tonumber(h[6] or '0') + 1
 if before == 'failed' then
   deaths, alone_deaths = 0, 0
   begin_anew(id)
 elseif h[2] and h[2] ~= '' and h[2] ~= run then
   deaths = deaths + 1
   if h[3] == '1' then alone_deaths = alone_deaths + 1 end
-  redis.call('HSET', fkey(id), 'deaths', deaths, 'alone_deaths', alone_deaths)
 end
-local runs = redis.call('HINCRBY', fkey(id), 'runs', 1)
 local mark = run
 if deaths >= 2 and alone ~= '1' then mark = '' end
-redis.call('HSET', fkey(id), 'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0)
-if before ~= 'active' then
-  set_state(id, s, name, h[1], 'active', 'an uploader is at it')
-  if redis.call('HEXISTS', skey(s), 'finished_at') == 1 then review(s) end
+local changes = {'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0, 'deaths', deaths, 'alone_deaths', alone_deaths, 'runs', runs}
+if before == 'active' then
+  redis.call('HSET', fkey(id), unpack(changes))
+else
+  set_state(id, s, name, h[1], 'active', 'an uploader is at it', unpack(changes))
+  if finished then review(s, finished) end
 end
 local lock_ms = job and job ~= '' and redis.call('PTTL', job_lock(job)) or 0
-return {before, deaths, alone_deaths, runs, lock_ms}`;
+return {before, deaths, alone_deaths, runs, lock_ms, id}`;
 // A run that another one has taken over says nothing more.
 /** Ends a run without a result. */
 export const REST = `
@@ -58,8 +94,7 @@ local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
 local h = redis.call('HMGET', fkey(id), 'state', 'run')
 if h[2] ~= run and h[2] ~= '' then return 0 end
-redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code)
-set_state(id, s, name, h[1], state, why)
+set_state(id, s, name, h[1], state, why, 'run', '', 'attempts', attempts, 'code', code)
 return 1`;
 /** Records a file as quarantined. */
 export const QUARANTINE = `
@@ -68,9 +103,8 @@ if not owns(ARGV[10], ARGV[11]) then return -1 end
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then open_session(s, ARGV[9]) id = new_record(s, name, size) end
 local before = redis.call('HGET', fkey(id), 'state')
-redis.call('HSET', fkey(id), 'run', '', 'attempts', attempts, 'code', code, 'finished_at', now())
 redis.call('HDEL', fkey(id), 'retried')
-set_state(id, s, name, before, 'failed', why)
+set_state(id, s, name, before, 'failed', why, 'run', '', 'attempts', attempts, 'code', code, 'finished_at', now())
 if count == '1' and before ~= 'failed' then redis.call('HINCRBY', P .. ':totals', 'processed_err', 1) end
 review(s)
 return 1`;
@@ -95,34 +129,43 @@ end
 return noted`;
 /** Writes the receipt of a claim. */
 export const RECEIPT = `
-local s, name, claim, base, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token = unpack(ARGV)
+local s, name, claim, base, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token, id = unpack(ARGV)
 if not owns(job, token) then return -1 end
-open_session(s, session_name)
-local first = redis.call('HSETNX', P .. ':receipts:' .. s .. '/' .. name, claim, 1)
-redis.call('EXPIRE', P .. ':receipts:' .. s .. '/' .. name, 2592000)
-local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
+local finished, url = session_of(s, session_name)
+local receipts = P .. ':receipts:' .. s .. '/' .. name
+local first = redis.call('HSETNX', receipts, claim, 1)
+redis.call('EXPIRE', receipts, 2592000)
+local h, ok
+id, h = live_record(s, name, id)
 if first == 1 then
-  if not id then id = new_record(s, name, size) end
-  resize(id, s, size)
-  redis.call('HINCRBY', P .. ':totals', 'processed_ok', 1)
+  if not id then id, h = live_record(s, name, new_record(s, name, size)) end
+  resize(id, s, h.size, size)
+  ok = redis.call('HINCRBY', P .. ':totals', 'processed_ok', 1)
   add_bytes(s, 'bytes_done', tonumber(size))
 end
 if id then
-  local before = redis.call('HGET', fkey(id), 'state')
-  if first == 0 and not is_stored(id) then
-    add_bytes(s, 'bytes_total', -tonumber(redis.call('HGET', fkey(id), 'size')))
-    drop_record(id, s, name, before)
+  if first == 0 and h.blob_url == '' then
+    add_bytes(s, 'bytes_total', -tonumber(h.size))
+    drop_record(id, s, name, h.state)
   else
     if first == 0 then add_bytes(s, 'bytes_done', tonumber(size)) end
-    if base ~= '' and redis.call('HSETNX', skey(s), 'url', base) == 1 or redis.call('HGET', skey(s), 'url') == base then blob_url = '' end
-    finish(id, s, name, before, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url})
+    if base ~= '' and not url then
+      redis.call('HSET', skey(s), 'url', base)
+      url = base
+    end
+    if base ~= '' and url == base then blob_url = '' end
+    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, queued_at = h.queued_at, started_at = h.started_at})
   end
   redis.call('HDEL', P .. ':live', s .. '/' .. name)
 end
-if redis.call('ZCARD', P .. ':done') > tonumber(max_files) then
-  for _, oldest in ipairs(redis.call('ZRANGE', P .. ':done', 0, 1)) do drop_done(oldest) end
+-- now and then: a few more than the limit stand until then
+if ok and ok % ${TRIM_EVERY} == 0 then
+  local excess = math.min(redis.call('ZCARD', P .. ':done') - tonumber(max_files), ${2 * TRIM_EVERY})
+  if excess > 0 then
+    for _, oldest in ipairs(redis.call('ZRANGE', P .. ':done', 0, excess - 1)) do drop_done(oldest) end
+  end
 end
-review(s)
+review(s, finished)
 return first`;
 /** Removes the record of a file of which nothing is left. */
 export const FORGET = `
@@ -132,10 +175,11 @@ local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
 local h = redis.call('HMGET', fkey(id), 'state', 'size')
 redis.call('HDEL', P .. ':live', s .. '/' .. name)
-if is_stored(id) then
+local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob_url', 'queued_at', 'started_at')
+-- the store has the file, but its source still stood
+if (f[5] or '') ~= '' then
   add_bytes(s, 'bytes_done', tonumber(h[2]))
-  local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob_url')
-  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5]})
+  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7]})
 else
   add_bytes(s, 'bytes_total', -tonumber(h[2]))
   drop_record(id, s, name, h[1])
@@ -145,7 +189,7 @@ review(s)
 return 1`;
 /** Takes back the record of a stored file whose source still stands. */
 export const SOURCE_STANDS = `
-local s, name = ARGV[1], ARGV[2]
+local s, name, url = ARGV[1], ARGV[2], ARGV[5]
 if not owns(ARGV[3], ARGV[4]) then return -1 end
 if redis.call('HEXISTS', P .. ':live', s .. '/' .. name) == 1 then return 0 end
 local id = redis.call('HGET', P .. ':names', name)
@@ -153,7 +197,7 @@ while id do
   local record = read_done(id)
   if record and record[1] == s then
     add_bytes(s, 'bytes_done', -record[3])
-    unfinish(id, record)
+    unfinish(id, record, url)
     set_state(id, s, name, '', 'delayed', 'it is stored, its source still stands')
     review(s)
     return 1

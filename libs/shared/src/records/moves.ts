@@ -31,6 +31,8 @@ export interface Begun {
   readonly aloneDeaths: number;
   /** For how long the job's lock is held from then on if nobody renews it; milliseconds. */
   readonly lockMs: number;
+  /** The id of the file's record. */
+  readonly record: string;
 }
 
 /** The moves of a file from state to state, each one atomic step in Redis. */
@@ -90,10 +92,10 @@ export class Moves {
       lock.id,
       lock.token,
     );
-    const [before, ...counts] = answer as [Begun['before'] | 'lost', number, number, number, number];
+    const [before, ...rest] = answer as [Begun['before'] | 'lost', number, number, number, number, string];
     if (before === 'lost') throw takenOver();
-    const [deaths, aloneDeaths, runs, lockMs] = counts;
-    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1, lockMs };
+    const [deaths, aloneDeaths, runs, lockMs, record] = rest;
+    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1, lockMs, record };
   }
 
   /**
@@ -163,6 +165,7 @@ export class Moves {
    * Writes the receipt of a claim: in one step the file is done, and the totals rise if this claim has no receipt yet.
    * Safe to repeat.
    *
+   * @param facts `record` is the id that {@link begin} gave; without it, it is looked for
    * @returns whether it was the first receipt
    * @throws Interrupted where the job's lock is lost: the call may have waited for Redis while another run went on
    */
@@ -170,7 +173,7 @@ export class Moves {
     session: SessionRef,
     filename: string,
     claim: string,
-    facts: DoneFacts & { attempts: number; pod: string; maxFiles: number },
+    facts: DoneFacts & { attempts: number; pod: string; maxFiles: number; record?: string },
     lock = UNLOCKED,
   ): Promise<boolean> {
     const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles } = facts;
@@ -191,6 +194,7 @@ export class Moves {
       sessionName(session),
       lock.id,
       lock.token,
+      facts.record ?? '',
     );
     return orLost(answer) === 1;
   }
@@ -211,10 +215,11 @@ export class Moves {
    * Takes the record of a stored file back from the done ones, since its source still stands; the totals keep it. A file
    * that is not done is left as it is. Safe to repeat.
    *
+   * @param blobUrl where it is stored
    * @throws Interrupted where the job's lock is lost
    */
-  async sourceStands(session: SessionRef, filename: string, lock = UNLOCKED): Promise<void> {
-    orLost(await this.scripts.stands(sessionKey(session), filename, lock.id, lock.token));
+  async sourceStands(session: SessionRef, filename: string, blobUrl: string, lock = UNLOCKED): Promise<void> {
+    orLost(await this.scripts.stands(sessionKey(session), filename, lock.id, lock.token, blobUrl));
   }
 
   /**
