@@ -13,6 +13,8 @@ export interface ScannerParts {
   readonly layout: Layout;
   readonly volume: Volume;
   readonly queue: UploadQueue;
+  /** Removes completed jobs beyond those that are kept. */
+  readonly trimCompleted: () => Promise<number>;
   readonly states: (ids: readonly string[]) => Promise<JobState[]>;
   readonly sessions: Sessions;
   readonly beats: Beats;

@@ -1,4 +1,5 @@
 import type { FileLook, VolumeError } from '@app/shared/domain';
+import { COMPLETED_KEPT } from '@app/shared/queue';
 import type { IncomingView, Watch } from '@app/shared/records';
 import { listDropFolder } from './drop-folder.js';
 import { Entries } from './entries.js';
@@ -35,7 +36,14 @@ export interface Scanned {
  * @throws VolumeError; LeaseLost
  */
 export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: Watch): Promise<Scanned> {
-  const jobs = await parts.queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active');
+  const { completed = 0, ...jobs } = await parts.queue.getJobCounts(
+    'waiting',
+    'prioritized',
+    'delayed',
+    'active',
+    'completed',
+  );
+  if (completed > COMPLETED_KEPT) await parts.trimCompleted();
   const open = Object.values(jobs).reduce((sum, count) => sum + count, 0);
   const room = watch.session ? Math.max(0, parts.rules.maxQueueSize - open) : 0;
   // twice the room, so that files that settle do not keep others from their first look

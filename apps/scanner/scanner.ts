@@ -3,7 +3,7 @@ import picomatch from 'picomatch';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
-import { bullmqFault, jobStates, openUploadQueue } from '@app/shared/queue';
+import { bullmqFault, jobStates, trimCompleted, openUploadQueue } from '@app/shared/queue';
 import { Beats, formatFault, Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
 import { connectForWork, disconnect, evictionFault, proveRedis, readRedisMemory } from '@app/shared/redis';
 import {
@@ -74,6 +74,7 @@ export async function startScanner(
     volume,
     queue,
     states: jobStates(redis, prefix),
+    trimCompleted: trimCompleted(redis, prefix),
     sessions: new Sessions(redis, prefix),
     beats: new Beats(redis, prefix),
     moves: new Moves(redis, prefix),

@@ -6,7 +6,9 @@ import { JOB_FIELDS, JOB_KEYS, lockKey, QUEUE_NAME } from './bullmq-keys.js';
 import type { UploadPayload } from './payload.js';
 
 /** Completed jobs kept for inspection. */
-const COMPLETED_KEPT = 500;
+export const COMPLETED_KEPT = 500;
+/** Completed jobs removed at once. */
+const REMOVED_AT_ONCE = 1000;
 /** Log lines kept of a job: each wait of a long outage adds one. */
 const LINES_KEPT = 200;
 
@@ -43,7 +45,8 @@ export function uploadJob(
     opts: {
       jobId: jobId(payload.filename),
       attempts: 1,
-      removeOnComplete: { count: COMPLETED_KEPT },
+      // the scanner removes the oldest, many at once: BullMQ would look for them, and remove one, at the end of each
+      removeOnComplete: false,
       removeOnFail: false,
       keepLogs: LINES_KEPT,
       ...(carrier === undefined ? {} : { telemetry: { metadata: carrier } }),
@@ -105,6 +108,32 @@ export function jobStates(redis: Redis, prefix: string): (ids: readonly string[]
     for (let at = 0; at < ids.length; at += 1000)
       states.push(...((await script(...ids.slice(at, at + 1000))) as JobState[]));
     return states;
+  };
+}
+
+const TRIM_COMPLETED = `${JOB_KEYS}
+local excess = math.min(redis.call('ZCARD', jobs_in('completed')) - ${COMPLETED_KEPT}, ${REMOVED_AT_ONCE})
+if excess <= 0 then return 0 end
+local ids, keys = redis.call('ZRANGE', jobs_in('completed'), 0, excess - 1), {}
+for i, id in ipairs(ids) do
+  keys[2 * i - 1] = job_key(id)
+  keys[2 * i] = job_log(id)
+end
+redis.call('DEL', unpack(keys))
+redis.call('ZREM', jobs_in('completed'), unpack(ids))
+return excess`;
+
+/**
+ * Removes the oldest of more than {@link COMPLETED_KEPT} completed jobs, with their logs. Safe to repeat.
+ *
+ * @returns of the returned function: how many went
+ */
+export function trimCompleted(redis: Redis, prefix: string): () => Promise<number> {
+  const script = bindScript(redis, 'sluiceTrimCompleted', prefix, TRIM_COMPLETED);
+  return async () => {
+    let removed = 0;
+    for (let last = REMOVED_AT_ONCE; last === REMOVED_AT_ONCE; removed += last) last = Number(await script());
+    return removed;
   };
 }
 
