@@ -180,3 +180,14 @@ test('while the api is away the page says so, and goes on by itself', async (t) 
   await world.start('api', { APP_PORT: String(api.port) });
   await page.getByText('All is well.').waitFor();
 });
+
+test('Stop when through takes what stands in the drop folder, and then stops', async (t) => {
+  const { world, page, ask } = await opened(t);
+  await page.getByLabel('Start a session named').fill('through');
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await page.locator('#session-name', { hasText: 'through' }).waitFor();
+  world.drop('last.bin', 100_000);
+  await page.getByRole('button', { name: 'Stop when through' }).click();
+  await page.getByText('No session is active').first().waitFor();
+  await until('it is done', async () => (await ask('/v1/status')).processed_ok === 1);
+});
