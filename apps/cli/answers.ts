@@ -44,7 +44,7 @@ export interface Session {
   readonly encoded_session: string;
   readonly state: string;
   readonly files: { queued: number; active: number; delayed: number; done: number; failed: number };
-  readonly bytes: { done: number; total: number };
+  readonly bytes: { done: number; in_flight?: number; total: number };
   readonly rate_bytes_per_s: number;
   readonly eta_s: number | null;
   readonly started_at: string;
@@ -61,6 +61,7 @@ export interface FileAnswer {
   readonly session: { date_prefix: string; encoded_session: string } | null;
   readonly size: number | null;
   readonly progress: { bytes: number; percent: number } | null;
+  readonly step?: string | null;
   readonly attempts: number;
   readonly url: string | null;
   readonly md5: string | null;
@@ -80,6 +81,8 @@ export interface SluiceEvent {
   readonly session?: string;
   readonly state?: string;
   readonly why?: string;
+  /** What `bytes` counts. */
+  readonly step?: string;
   readonly bytes?: number;
   readonly size?: number;
 }

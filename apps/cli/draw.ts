@@ -55,7 +55,7 @@ function sessionLine(session: Session | null): string {
 
 function bytesLine({ bytes, rate_bytes_per_s, eta_s }: Session): string {
   const left = eta_s === null ? 'time left not known' : `${formatSeconds(eta_s)} left`;
-  return `${formatBytes(bytes.done)} of ${formatBytes(bytes.total)}, ${formatRate(rate_bytes_per_s)}, ${left}`;
+  return `${formatBytes(bytes.done + (bytes.in_flight ?? 0))} of ${formatBytes(bytes.total)}, ${formatRate(rate_bytes_per_s)}, ${left}`;
 }
 
 /** `name  [####----]  40 %  12.0 MiB/s  5 s left`; on a narrow terminal the name and the bar give way first. */
@@ -71,7 +71,8 @@ export function flightLine(flight: Flight, columns: number, now: number): string
   const factsWidth = 36;
   const barWidth = columns >= 80 ? 20 : columns >= 60 ? 10 : 0;
   const nameWidth = columns - factsWidth - (barWidth > 0 ? barWidth + 3 : 0) - 1;
-  const name = escaped(flight.filename);
+  // bytes that are no traffic to the store yet, or not any more
+  const name = `${flight.step && flight.step !== 'uploading' ? `${flight.step} ` : ''}${escaped(flight.filename)}`;
   if (nameWidth < 8) return cut(`${Math.floor(share * 100)} % ${name}`, columns);
   const full = Math.floor(share * barWidth);
   const bar = barWidth > 0 ? `[${'#'.repeat(full)}${'-'.repeat(barWidth - full)}] ` : '';

@@ -11,7 +11,9 @@ export interface Flight {
   /** Null until the first progress. */
   size: number | null;
   bytes: number;
-  /** Bytes in the store at moments of the last {@link SPAN_MS}. */
+  /** What `bytes` counts: in the store, or copied from the volume while it is staging. */
+  step?: string | undefined;
+  /** Bytes at moments of the last {@link SPAN_MS}. */
   samples: { at: number; bytes: number }[];
 }
 
@@ -29,12 +31,13 @@ export class Flights {
   /** Takes what the api says is in flight now; what it does not name is not. */
   seed(active: readonly FileAnswer[], now: number): void {
     const named = new Set<string>();
-    for (const { filename, session, size, progress } of active) {
+    for (const { filename, session, size, progress, step } of active) {
       if (!session) continue;
       const key = `${session.date_prefix}/${session.encoded_session}`;
       named.add(`${key}/${filename}`);
       const flight = this.begin(filename, key);
       flight.size = size;
+      flight.step = step ?? undefined;
       if (progress) this.move(flight, progress.bytes, now);
     }
     for (const key of this.files.keys()) if (!named.has(key)) this.files.delete(key);
@@ -47,6 +50,7 @@ export class Flights {
     if (event.type === 'progress') {
       const flight = this.begin(filename, session);
       flight.size = event.size ?? flight.size;
+      flight.step = event.step;
       this.move(flight, event.bytes ?? 0, now);
       return flight;
     }

@@ -120,7 +120,7 @@ function progressOf(flight: Flight): string {
   const rate = rateOf(flight, now);
   const left = secondsLeft(flight, rate);
   return [
-    `${formatBytes(flight.bytes)} of ${flight.size === null ? 'unknown' : formatBytes(flight.size)}`,
+    `${flight.step ? `${flight.step} ` : ''}${formatBytes(flight.bytes)} of ${flight.size === null ? 'unknown' : formatBytes(flight.size)}`,
     ...(rate === null ? [] : [formatRate(rate)]),
     ...(left === null ? [] : [`${formatSeconds(left)} left`]),
   ].join(', ');

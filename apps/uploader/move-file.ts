@@ -162,6 +162,7 @@ function stage(
   room: Reservation,
   tools: Tools,
 ): Promise<StageResult> {
+  run.begins('stage', () => room.written);
   return tools.staging.stage({
     claim,
     source: tools.layout.processing(run.session, run.filename),

@@ -1,4 +1,4 @@
-import { messageOf, type DoneFacts } from '@app/shared/domain';
+import { messageOf, type DoneFacts, type FileStep } from '@app/shared/domain';
 import type { JobNotes, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
@@ -10,6 +10,16 @@ import type { StepName } from './run.js';
 const PROGRESS_EVERY_MS = 500;
 /** A run that takes longer says each of its steps, a shorter one sums them up in its last line; milliseconds. */
 const SHORT_MS = 1000;
+
+/** What the steps are called for people. */
+const SHOWN: Readonly<Record<StepName, FileStep>> = {
+  reserve: 'claiming',
+  claim: 'claiming',
+  stage: 'staging',
+  upload: 'uploading',
+  verify: 'verifying',
+  remove: 'removing',
+};
 
 /** What one run says: lines in the job's log, progress, metrics, and one line in the process's log at its end. */
 export class RunLog {
@@ -23,6 +33,10 @@ export class RunLog {
   private timer: NodeJS.Timeout | null = null;
   private sent = 0;
   private first = true;
+  private at: { step: FileStep; bytes: () => number } = { step: 'claiming', bytes: () => 0 };
+  /** What was last told of the step. */
+  private told = 'claiming 0';
+  private ticks: NodeJS.Timeout | null = null;
 
   constructor(
     /** Of the job. */
@@ -35,11 +49,24 @@ export class RunLog {
   /** Runs a step and adds up its time. */
   async step<T>(name: StepName, work: () => Promise<T>): Promise<T> {
     const began = performance.now();
+    this.begins(name);
     try {
       return await work();
     } finally {
       this.took(name, performance.now() - began);
     }
+  }
+
+  /** A step begins; `bytes` says how far it is. From now on it is told how far the run is, once it is no short one. */
+  begins(name: StepName, bytes: () => number = () => (name === 'upload' ? this.sent : 0)): void {
+    this.at = { step: SHOWN[name], bytes };
+    this.ticks ??= setInterval(() => this.tick(), PROGRESS_EVERY_MS);
+  }
+
+  /** The steps are over: what became of the file is said by others. */
+  rests(): void {
+    if (this.ticks) clearInterval(this.ticks);
+    this.ticks = null;
   }
 
   /** Adds up the time of a step. */
@@ -128,8 +155,22 @@ export class RunLog {
     if (reached === null) return;
     this.reached = null;
     this.progressAt = Date.now();
-    void this.parts.moves
-      .progress(this.payload.session, this.payload.filename, reached.bytes)
+    this.tellStep();
+  }
+
+  private tick(): void {
+    if (Date.now() - this.began >= SHORT_MS) this.tellStep();
+  }
+
+  /** Notes how far the step is, if that changed. */
+  private tellStep(): void {
+    const { step } = this.at;
+    const bytes = this.at.bytes();
+    if (this.told === `${step} ${bytes}`) return;
+    this.told = `${step} ${bytes}`;
+    const { session, filename } = this.payload;
+    this.parts.moves
+      .progress(session, filename, this.sent, step, bytes)
       .catch((error: unknown) => this.log.debug(`progress: ${messageOf(error)}`));
   }
 

@@ -43,6 +43,8 @@ export interface Run {
   readonly ownedUntil: Moment;
   /** Runs a step and notes how long it took. */
   readonly step: <T>(name: StepName, work: () => Promise<T>) => Promise<T>;
+  /** A step begins that is done along with another, or whose bytes can be asked for. */
+  readonly begins: (name: StepName, bytes?: () => number) => void;
   /** Notes how long a step took that was done along with another, and ended just now or as said. */
   readonly took: (name: StepName, ms: number, ended?: StepEnd) => void;
   /** Says something of a step in the job's log. */

@@ -154,6 +154,7 @@ export class UploadWorker {
       stillOwned: () => holdsLock(parts.redis, parts.prefix, lock),
       ownedUntil: { steady: asked.steady + begun.lockMs, wall: asked.wall + begun.lockMs },
       step: (name, work) => runLog.step(name, () => trace.step(name, work)),
+      begins: (name, bytes) => runLog.begins(name, bytes),
       took: (name, ms, ended) => {
         runLog.took(name, ms);
         trace.took(name, ms, ended);
@@ -179,7 +180,8 @@ export class UploadWorker {
         if (!(error instanceof Interrupted))
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
         return { outcome: await judge(error, parts.tools, payload.session) };
-      });
+      })
+      .finally(() => runLog.rests());
     trace.outcome(moved.outcome);
     return this.processor.conclude(job, run, moved, runLog);
   }

@@ -10,9 +10,15 @@ import {
   Query,
 } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
-import { FILE_STATES, parseSessionKey, type FileState, type SessionRef } from '@app/shared/domain';
+import {
+  FILE_STATES,
+  parseSessionKey,
+  sessionKey,
+  type FileState,
+  type SessionRef,
+} from '@app/shared/domain';
 import { queueBrakes } from '@app/shared/queue';
-import { RECORD_STATES } from '@app/shared/records';
+import { RECORD_STATES, type FileRecord } from '@app/shared/records';
 import { Paged, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
@@ -20,6 +26,10 @@ import { FileAndOthers, FileList, Retried, RetryRequest, type FileView } from '.
 import { retryFailed } from './retry.js';
 import { incomingView, recordView } from './view.js';
 import { alsoShown, cursorOfRecords, cursorOfWaiting, readWalk, wasShown } from './walk.js';
+
+/** Records of a name that are shown, and how many are searched for those of one session. */
+const RECORDS = 50;
+const RECORDS_SEARCHED = 1000;
 
 /** Where files are, and why. */
 @ApiTags('files')
@@ -86,34 +96,56 @@ export class FilesController {
   }
 
   @Get(':filename')
-  @ApiOperation({ summary: 'Where a file is, and why' })
+  @ApiOperation({
+    summary: 'Where a file is, and why',
+    description:
+      'The newest record of the name; where that is done and of another session than the active one, `why` says so. With `session` only what is known of the name in that session: 404 where it is nothing, whatever an earlier session did with the name.',
+  })
   @ApiParam({ name: 'filename', example: 'a.bin', description: 'Percent-encoded.' })
+  @ApiQuery({
+    name: 'session',
+    required: false,
+    description: '`<date>/<encoded_session>`: only the records of this session.',
+    schema: { type: 'string', example: '20260131/my%20session' },
+  })
   @ApiOkResponse({ type: FileAndOthers })
-  @Problems(404)
-  async one(@Param('filename') filename: string): Promise<FileAndOthers> {
-    const { gate, incoming, history, queue, pods } = this.parts;
-    const [entry, records, view, brakes, alive] = await gate.ask(() =>
+  @Problems(400, 404)
+  async one(
+    @Param('filename') filename: string,
+    @Query('session') sessionText?: string,
+  ): Promise<FileAndOthers> {
+    const { gate, incoming, history, queue, pods, sessions } = this.parts;
+    const session = readSessionFilter(sessionText);
+    const wanted = session && sessionKey(session);
+    const [watch, entry, all, view, brakes, alive] = await gate.ask(() =>
       Promise.all([
+        sessions.watch(),
         incoming.entry(filename),
-        history.find(filename),
+        history.find(filename, wanted === null ? RECORDS : RECORDS_SEARCHED),
         incoming.view(),
         queueBrakes(queue),
         pods.alive(),
       ]),
     );
+    const active = watch?.session ? sessionKey(watch.session) : null;
+    const records = all.filter((record) => wanted === null || sessionKey(record.session) === wanted);
+    // what waits in the drop folder goes to the active session
+    const waits = entry !== null && (wanted === null || wanted === active);
     const found: FileView[] = [
-      ...(entry ? [incomingView(filename, entry, Date.now())] : []),
-      ...records.map((record) => recordView(record, brakes)),
+      ...(waits ? [incomingView(filename, entry, Date.now())] : []),
+      ...records.slice(0, RECORDS).map((record) => recordView(record, brakes)),
     ];
     const [newest, ...others] = found;
-    if (newest) return { ...newest, others };
+    if (newest && waits) return { ...newest, others };
+    if (newest) return { ...newest, why: `${newest.why}${ofAnother(records[0], active)}`, others };
     const scanned =
       view !== null
         ? `${view.unexamined} files in incoming are not examined yet`
         : alive.some(({ role }) => role === 'scanner')
           ? 'no scan has ended lately, though a scanner lives: GET /v1/status says why'
           : 'no scanner is alive to look into incoming';
-    throw new NotFoundException(`no file of this name is known; ${scanned}`);
+    const where = wanted === null ? '' : ` in the session ${wanted}`;
+    throw new NotFoundException(`no file of this name is known${where}${elsewhere(all[0])}; ${scanned}`);
   }
 
   @Post('retry')
@@ -152,6 +184,16 @@ export class FilesController {
     );
     return { files: entries.map(([name, entry]) => incomingView(name, entry, now)), lastId };
   }
+}
+
+/** A done file of another session says nothing of what was dropped since under its name. */
+function ofAnother(record: FileRecord | undefined, active: string | null): string {
+  if (record?.state !== 'done' || active === null || sessionKey(record.session) === active) return '';
+  return `, in the session ${sessionKey(record.session)}; nothing is known of this name in the active one, ${active}`;
+}
+
+function elsewhere(record: FileRecord | undefined): string {
+  return record === undefined ? '' : `; the newest of it is of the session ${sessionKey(record.session)}`;
 }
 
 function readState(text: string | undefined): FileState | null {

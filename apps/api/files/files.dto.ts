@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, IsOptional, IsString } from 'class-validator';
-import { FILE_STATES } from '@app/shared/domain';
+import { FILE_STATES, FILE_STEPS, type FileStep } from '@app/shared/domain';
 
 /** Names in one retry. */
 const FILENAMES_MAX = 10_000;
@@ -14,8 +14,21 @@ export class FileSession {
 
 /** How far a file is. */
 export class FileProgress {
-  @ApiProperty({ example: 41943040, description: 'Bytes in the store.' }) bytes!: number;
+  @ApiProperty({
+    example: 41943040,
+    description: 'Bytes in the store; while `step` is staging, bytes that are copied from the volume.',
+  })
+  bytes!: number;
   @ApiProperty({ example: 40, description: 'Whole per cent.' }) percent!: number;
+}
+
+/** Bytes that each step is through with. */
+export class StepBytes {
+  @ApiProperty({ example: 104857600 }) claiming!: number;
+  @ApiProperty({ example: 104857600, description: 'Copied from the volume.' }) staging!: number;
+  @ApiProperty({ example: 41943040, description: 'In the store.' }) uploading!: number;
+  @ApiProperty({ example: 0 }) verifying!: number;
+  @ApiProperty({ example: 0 }) removing!: number;
 }
 
 /** Where a file is, and why. */
@@ -31,6 +44,19 @@ export class FileView {
   session!: FileSession | null;
   @ApiProperty({ type: Number, nullable: true, example: 104857600 }) size!: number | null;
   @ApiProperty({ type: FileProgress, nullable: true }) progress!: FileProgress | null;
+  @ApiProperty({
+    enum: FILE_STEPS,
+    nullable: true,
+    example: 'uploading',
+    description: 'What the uploader is at; null where none is.',
+  })
+  step!: FileStep | null;
+  @ApiProperty({
+    type: StepBytes,
+    nullable: true,
+    description: 'How far each step is; null where no uploader is at it.',
+  })
+  steps!: StepBytes | null;
   @ApiProperty({ example: 1, description: 'Attempts so far.' }) attempts!: number;
   @ApiProperty({ type: String, nullable: true, example: null, description: "The last error's code." }) code!:
     string | null;

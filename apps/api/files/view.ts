@@ -1,24 +1,27 @@
-import { decodeSession, formatBytes, formatTimeMs } from '@app/shared/domain';
+import { decodeSession, FILE_STEPS, formatBytes, formatTimeMs, type FileStep } from '@app/shared/domain';
 import type { QueueBrakes } from '@app/shared/queue';
 import type { FileRecord, IncomingEntry } from '@app/shared/records';
-import type { FileView } from './files.dto.js';
+import type { FileView, StepBytes } from './files.dto.js';
 
 /** A record as the api shows it. @param brakes what keeps queued files waiting */
 export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
   const { datePrefix, encodedSession } = file.session;
-  const percent =
-    file.size === 0 ? (file.state === 'done' ? 100 : 0) : Math.floor((100 * file.progress) / file.size);
+  const step = file.state === 'active' ? (file.step ?? (file.progress > 0 ? 'uploading' : 'claiming')) : null;
+  const bytes = step === 'staging' ? (file.stepBytes ?? 0) : file.progress;
+  const percent = file.size === 0 ? (file.state === 'done' ? 100 : 0) : Math.floor((100 * bytes) / file.size);
   return {
     filename: file.filename,
     state: file.state,
-    why: `${whyOf(file, percent)}${file.state === 'queued' ? whyBraked(brakes) : ''}`,
+    why: `${whyOf(file, step, bytes, percent)}${file.state === 'queued' ? whyBraked(brakes) : ''}`,
     session: {
       date_prefix: datePrefix,
       encoded_session: encodedSession,
       session_name: decodeSession(encodedSession),
     },
     size: file.size,
-    progress: { bytes: file.progress, percent },
+    progress: { bytes, percent },
+    step,
+    steps: step && stepsOf(step, file),
     attempts: file.attempts,
     code: file.code,
     url: file.blobUrl,
@@ -31,11 +34,21 @@ export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
   };
 }
 
-function whyOf(file: FileRecord, percent: number): string {
+/** What is before the step is through, what comes after it has not begun. */
+function stepsOf(step: FileStep, { size, stepBytes = 0 }: FileRecord): StepBytes {
+  const at = FILE_STEPS.indexOf(step);
+  const bytes = FILE_STEPS.map((_, i) => (i < at ? size : i === at ? Math.min(stepBytes, size) : 0));
+  return Object.fromEntries(FILE_STEPS.map((name, i) => [name, bytes[i]])) as unknown as StepBytes;
+}
+
+function whyOf(file: FileRecord, step: FileStep | null, bytes: number, percent: number): string {
   switch (file.state) {
     case 'done':
       return `done: ${file.why}${file.finishedAt === null ? '' : ` at ${formatTimeMs(file.finishedAt) ?? 'an unknown time'}`}`;
     case 'active':
+      if (step === 'staging')
+        return `staging: ${percent} % (${formatBytes(bytes)} of ${formatBytes(file.size)} are copied from the volume)`;
+      if (step === 'verifying' || step === 'removing') return `${step}: all of it is in the store`;
       if (file.progress === 0) return `active: ${file.why}`;
       return `uploading: ${percent} % (${formatBytes(file.progress)} of ${formatBytes(file.size)} are in the store)`;
     case 'queued':
@@ -67,6 +80,8 @@ export function incomingView(filename: string, entry: IncomingEntry, now: number
     session: null,
     size: entry.size,
     progress: null,
+    step: null,
+    steps: null,
     attempts: 0,
     code: null,
     url: null,

@@ -109,7 +109,10 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
   const key = sessionKey(record);
   const rate = pods.reduce((sum, pod) => sum + (pod.rates[key] ?? 0), 0);
   const { queued, active, delayed } = record.files;
-  const left = queued + active + delayed === 0 ? 0 : Math.max(0, record.bytes.total - record.bytes.done);
+  const left =
+    queued + active + delayed === 0
+      ? 0
+      : Math.max(0, record.bytes.total - record.bytes.done - record.bytesInFlight);
   const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   return {
     date_prefix: record.datePrefix,
@@ -117,7 +120,7 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
     encoded_session: record.encodedSession,
     state: record.state,
     files: record.files,
-    bytes: record.bytes,
+    bytes: { done: record.bytes.done, in_flight: record.bytesInFlight, total: record.bytes.total },
     rate_bytes_per_s: rate,
     eta_s: left === 0 ? 0 : rate > 0 ? Math.ceil(left / rate) : null,
     started_at: new Date(record.startedAt).toISOString(),

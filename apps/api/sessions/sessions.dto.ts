@@ -12,7 +12,16 @@ export class SessionFiles {
 /** Bytes of a session. */
 export class SessionBytes {
   @ApiProperty({ example: 12582912000 }) done!: number;
-  @ApiProperty({ example: 14050918400 }) total!: number;
+  @ApiProperty({
+    example: 943718400,
+    description: 'Of files that an uploader is at: what is in the store already, and not in `done`.',
+  })
+  in_flight!: number;
+  @ApiProperty({
+    example: 14050918400,
+    description: 'Of all files but failed ones; these count again once they are retried.',
+  })
+  total!: number;
 }
 
 /** A session. */

@@ -32,10 +32,11 @@ export function registerFiles(program: Command): void {
           ...(page.next_cursor === null ? [] : [`More with --cursor ${page.next_cursor}`]),
         ]);
       }
-      if (query.state !== undefined || query.session !== undefined || query.cursor !== undefined)
-        throw new WrongUsage('a name is shown whole; leave out --state, --session and --cursor');
+      if (query.state !== undefined || query.cursor !== undefined)
+        throw new WrongUsage('a name is shown whole; leave out --state and --cursor');
       const file = await client.get<FileAnswer & { others: FileAnswer[] }>(
         `v1/files/${encodeURIComponent(name)}`,
+        { session: query.session },
       );
       print(file, () => [
         ...fileLines(file),
@@ -56,7 +57,10 @@ function row(file: FileAnswer): (string | number)[] {
 }
 
 function fileLines(file: FileAnswer): string[] {
-  const done = file.progress && file.state === 'active' ? `, ${file.progress.percent} % in the store` : '';
+  const done =
+    file.progress && file.state === 'active'
+      ? `, ${file.step ?? 'uploading'} ${file.progress.percent} %`
+      : '';
   return [
     `Name      ${escaped(file.filename)}`,
     `Why       ${escaped(file.why)}`,

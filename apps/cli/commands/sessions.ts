@@ -78,7 +78,7 @@ function keyOf(session: Session): string {
 }
 
 function bytesOf({ bytes }: Session): string {
-  return `${formatBytes(bytes.done)} of ${formatBytes(bytes.total)}`;
+  return `${formatBytes(bytes.done + (bytes.in_flight ?? 0))} of ${formatBytes(bytes.total)}`;
 }
 
 function timeLeft(session: Session): string {

@@ -52,3 +52,8 @@ export const TRANSITIONS: readonly Transition[] = [
   { from: 'dropped', to: 'queued', by: 'scanner', when: 'recovery finds a claimed file without a job' },
   { from: 'dropped', to: 'failed', by: 'scanner', when: 'recovery finds a quarantined file without a job' },
 ];
+
+/** The steps of a file that an uploader is at, in their order; the names that the api shows. */
+export const FILE_STEPS = ['claiming', 'staging', 'uploading', 'verifying', 'removing'] as const;
+/** One of {@link FILE_STEPS}. */
+export type FileStep = (typeof FILE_STEPS)[number];

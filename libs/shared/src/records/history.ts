@@ -1,5 +1,13 @@
 import type { Redis } from 'ioredis';
-import { jobId, parseJson, parseSessionKey, sessionKey, type SessionRef } from '../domain/index.js';
+import {
+  FILE_STEPS,
+  jobId,
+  parseJson,
+  parseSessionKey,
+  sessionKey,
+  type FileStep,
+  type SessionRef,
+} from '../domain/index.js';
 import { readDone } from './done.js';
 import { pairsOf } from '../redis/index.js';
 import { recordScript } from './lua.js';
@@ -21,6 +29,10 @@ export interface FileRecord {
   readonly size: number;
   /** Bytes in the store. */
   readonly progress: number;
+  /** What the last uploader was at when it last said so; of records that are not done. */
+  readonly step?: FileStep;
+  /** Bytes that the step was through with. */
+  readonly stepBytes?: number;
   readonly attempts: number;
   /** The code of the last error, or null. */
   readonly code: string | null;
@@ -209,6 +221,11 @@ function movedTo(
   }
 }
 
+function stepOf(hash: Readonly<Record<string, string>>): Pick<FileRecord, 'step' | 'stepBytes'> {
+  const step = FILE_STEPS.find((candidate) => candidate === hash.step);
+  return step ? { step, stepBytes: Number(hash.step_bytes ?? 0) } : {};
+}
+
 function readRecord(id: number, hash: Readonly<Record<string, string>>): FileRecord | null {
   const session = parseSessionKey(hash.session ?? '');
   const state = RECORD_STATES.find((candidate) => candidate === hash.state);
@@ -223,6 +240,7 @@ function readRecord(id: number, hash: Readonly<Record<string, string>>): FileRec
     why: hash.why ?? '',
     size: Number(hash.size ?? 0),
     progress: Number(hash.progress ?? 0),
+    ...stepOf(hash),
     attempts: Number(hash.attempts ?? 0),
     code: hash.code || null,
     blobUrl: hash.blob_url || null,

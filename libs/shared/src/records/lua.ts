@@ -34,8 +34,19 @@ local function now()
 end
 local function skey(s) return P .. ':session:' .. s end
 local function fkey(id) return P .. ':file:' .. id end
+local function add_bytes(s, field, bytes)
+  -- Redis refuses to add -0
+  if bytes ~= 0 then redis.call('HINCRBY', skey(s), field, string.format('%.0f', bytes)) end
+end
+-- what a failed file counted for is kept with it: its size may change until it goes back to work
+local function count_failed(id, s, to)
+  local bytes = tonumber(redis.call('HGET', fkey(id), to == 'failed' and 'size' or 'failed_bytes') or '0')
+  if to == 'failed' then redis.call('HSET', fkey(id), 'failed_bytes', string.format('%.0f', bytes)) else redis.call('HDEL', fkey(id), 'failed_bytes') end
+  add_bytes(s, 'bytes_failed', to == 'failed' and bytes or -bytes)
+end
 local function index(id, s, from, to)
   if from == to then return end
+  if from == 'failed' or to == 'failed' then count_failed(id, s, to) end
   if from and from ~= '' then
     redis.call('ZREM', P .. ':files:' .. from, id)
     redis.call('ZREM', skey(s) .. ':files:' .. from, id)
@@ -44,10 +55,6 @@ local function index(id, s, from, to)
     redis.call('ZADD', P .. ':files:' .. to, id, id)
     redis.call('ZADD', skey(s) .. ':files:' .. to, id, id)
   end
-end
-local function add_bytes(s, field, bytes)
-  -- Redis refuses to add -0
-  if bytes ~= 0 then redis.call('HINCRBY', skey(s), field, string.format('%.0f', bytes)) end
 end
 local function owns(job, token)
   return not job or job == '' or redis.call('GET', job_lock(job)) == token

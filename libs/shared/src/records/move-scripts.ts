@@ -76,7 +76,7 @@ elseif h[2] and h[2] ~= '' and h[2] ~= run then
 end
 local mark = run
 if deaths >= 2 and alone ~= '1' then mark = '' end
-local changes = {'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0, 'deaths', deaths, 'alone_deaths', alone_deaths, 'runs', runs}
+local changes = {'run', mark, 'run_alone', alone, 'pod', pod, 'started_at', now(), 'progress', 0, 'step', '', 'deaths', deaths, 'alone_deaths', alone_deaths, 'runs', runs}
 if before == 'active' then
   redis.call('HSET', fkey(id), unpack(changes))
 else
@@ -215,14 +215,16 @@ for _, id in ipairs(redis.call('ZREVRANGE', P .. ':name:' .. name, 0, -1)) do
   end
 end
 return 0`;
-/** Notes bytes in the store. */
+/** Notes bytes in the store, and how far the step is. */
 export const PROGRESS = `
-local s, name, bytes = unpack(ARGV)
+local s, name, stored, step, bytes = unpack(ARGV)
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
-redis.call('HSET', fkey(id), 'progress', bytes)
+redis.call('HSET', fkey(id), 'progress', stored, 'step', step, 'step_bytes', bytes)
 local size = redis.call('HGET', fkey(id), 'size')
-say({type = 'progress', filename = name, session = s, bytes = tonumber(bytes), size = tonumber(size)})
+local event = {type = 'progress', filename = name, session = s, bytes = tonumber(bytes), size = tonumber(size)}
+if step ~= 'uploading' then event.step = step end
+say(event)
 return 1`;
 /** Sets the last error. */
 export const LAST_ERROR = `

@@ -5,6 +5,7 @@ import {
   sessionKey,
   takenOver,
   type DoneFacts,
+  type FileStep,
   type SessionRef,
 } from '../domain/index.js';
 import type { JobLock } from '../queue/index.js';
@@ -231,9 +232,15 @@ export class Moves {
     orLost(await this.scripts.forget(sessionKey(session), filename, lock.id, lock.token));
   }
 
-  /** Notes how many bytes are in the store, and tells those who watch. */
-  async progress(session: SessionRef, filename: string, bytes: number): Promise<void> {
-    await this.scripts.progress(sessionKey(session), filename, bytes);
+  /** Notes how many bytes are in the store, and how many the step is through with, and tells those who watch. */
+  async progress(
+    session: SessionRef,
+    filename: string,
+    stored: number,
+    step: FileStep = 'uploading',
+    bytes = stored,
+  ): Promise<void> {
+    await this.scripts.progress(sessionKey(session), filename, stored, step, bytes);
   }
 
   /** Sets the sentence that `GET /v1/status` shows as `last_error`. */

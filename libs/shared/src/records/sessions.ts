@@ -43,7 +43,10 @@ export interface SessionRecord extends SessionRef {
   readonly files: { queued: number; active: number; delayed: number; done: number; failed: number };
   /** Done files whose records went by the history limits; they are in `files.done`. */
   readonly trimmed: number;
+  /** `total` has no failed files. */
   readonly bytes: { done: number; total: number };
+  /** Of files that an uploader is at, what is in the store already. */
+  readonly bytesInFlight: number;
   readonly startedAt: number;
   readonly stoppedAt: number | null;
   readonly finishedAt: number | null;
@@ -98,6 +101,8 @@ const LISTED = `
 if redis.call('HGET', P .. ':watch', 'stopping') ~= ARGV[1] then return 0 end
 redis.call('HSET', P .. ':watch', 'listed', ARGV[1])
 return 1`;
+/** Files in flight that are looked at for their bytes. */
+const IN_FLIGHT_MAX = 1000;
 const READ = `
 local answer = {}
 for i, s in ipairs(ARGV) do
@@ -110,6 +115,12 @@ for i, s in ipairs(ARGV) do
   end
   row[#row + 1] = redis.call('ZCARD', k .. ':done')
   row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0')
+  row[#row + 1] = tonumber(redis.call('HGET', k, 'bytes_failed') or '0')
+  local in_flight = 0
+  for _, id in ipairs(redis.call('ZRANGE', k .. ':files:active', 0, ${IN_FLIGHT_MAX - 1})) do
+    in_flight = in_flight + tonumber(redis.call('HGET', fkey(id), 'progress') or '0')
+  end
+  row[#row + 1] = string.format('%.0f', in_flight)
   answer[i] = row
 end
 local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
@@ -289,6 +300,8 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
     failed,
     done,
     trimmed,
+    bytesFailed,
+    inFlight,
   ] = row;
   const session = parseSessionKey(String(key));
   if (!session || started === '' || formatTimeMs(Number(started)) === null) return null;
@@ -306,7 +319,8 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
       failed: Number(failed),
     },
     trimmed: Number(trimmed),
-    bytes: { done: Number(bytesDone), total: Number(total) },
+    bytes: { done: Number(bytesDone), total: Number(total) - Number(bytesFailed) },
+    bytesInFlight: Number(inFlight),
     startedAt: Number(started),
     stoppedAt: active === key ? null : time(stopped),
     finishedAt: active === key ? null : time(finished),
