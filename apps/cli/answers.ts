@@ -58,6 +58,7 @@ export interface FileAnswer {
   readonly filename: string;
   readonly state: string;
   readonly why: string;
+  readonly hint?: string | null;
   readonly session: { date_prefix: string; encoded_session: string } | null;
   readonly size: number | null;
   readonly progress: { bytes: number; percent: number } | null;

@@ -69,6 +69,10 @@ test('a session counts what is in flight, and no failed file until it is retried
     count: true,
   };
   for (const file of files.slice(1)) await moves.quarantined(file, why);
+  const failed = (await ask('/v1/files?state=failed')).body.items;
+  assert.equal(failed.length, 3);
+  for (const { hint } of failed) assert.match(hint, /^Look at the job's log in Bull Board, .* then retry\.$/);
+  assert.equal((await ask('/v1/files/a.bin')).body.hint, null);
   // said again, as by recovery
   await moves.quarantined(files[1]!, why);
   assert.deepEqual((await session()).bytes, { done: 1000, in_flight: 0, total: 1000 });

@@ -64,6 +64,13 @@ export class FileView {
     type: String,
     nullable: true,
     example: null,
+    description: 'Of a failed file: what to do about it, one sentence; the remedy of the runbook.',
+  })
+  hint!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
     description: 'The blob; null before it is done.',
   })
   url!: string | null;

@@ -1,4 +1,11 @@
-import { decodeSession, FILE_STEPS, formatBytes, formatTimeMs, type FileStep } from '@app/shared/domain';
+import {
+  decodeSession,
+  FILE_STEPS,
+  formatBytes,
+  formatTimeMs,
+  hintOf,
+  type FileStep,
+} from '@app/shared/domain';
 import type { QueueBrakes } from '@app/shared/queue';
 import type { FileRecord, IncomingEntry } from '@app/shared/records';
 import type { FileView, StepBytes } from './files.dto.js';
@@ -24,6 +31,7 @@ export function recordView(file: FileRecord, brakes: QueueBrakes): FileView {
     steps: step && stepsOf(step, file),
     attempts: file.attempts,
     code: file.code,
+    hint: file.state === 'failed' ? hintOf(file.code) : null,
     url: file.blobUrl,
     md5: file.md5,
     mtime: formatTimeMs(file.mtime),
@@ -84,6 +92,7 @@ export function incomingView(filename: string, entry: IncomingEntry, now: number
     steps: null,
     attempts: 0,
     code: null,
+    hint: null,
     url: null,
     md5: null,
     mtime: null,

@@ -64,6 +64,7 @@ function fileLines(file: FileAnswer): string[] {
   return [
     `Name      ${escaped(file.filename)}`,
     `Why       ${escaped(file.why)}`,
+    ...(file.hint ? [`To do     ${escaped(file.hint)}`] : []),
     `Size      ${sizeOf(file)}${done}`,
     `Session   ${sessionOf(file)}`,
     `Attempts  ${file.attempts}`,

@@ -1,6 +1,7 @@
 export * from './backoff.js';
 export * from './block-plan.js';
 export * from './errors.js';
+export * from './hints.js';
 export * from './identity.js';
 export * from './json.js';
 export * from './layout.js';
