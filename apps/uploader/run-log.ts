@@ -5,6 +5,7 @@ import type { Logger } from '@app/shared/runtime';
 import type { Hands } from './hands.js';
 import type { UploaderMetrics } from './metrics.js';
 import type { StepName } from './run.js';
+import type { StillFile } from './still.js';
 
 /** Progress is told at most so often; milliseconds. */
 const PROGRESS_EVERY_MS = 500;
@@ -37,6 +38,8 @@ export class RunLog {
   /** What was last told of the step. */
   private told = 'claiming 0';
   private ticks: NodeJS.Timeout | null = null;
+  /** When the step or its bytes last changed, and what they were; null while it waits for room, where nothing has to move. */
+  private moved: { at: number; to: string } | null = null;
 
   constructor(
     /** Of the job. */
@@ -60,6 +63,7 @@ export class RunLog {
   /** A step begins; `bytes` says how far it is. From now on it is told how far the run is, once it is no short one. */
   begins(name: StepName, bytes: () => number = () => (name === 'upload' ? this.sent : 0)): void {
     this.at = { step: SHOWN[name], bytes };
+    this.moved = name === 'reserve' ? null : { at: performance.now(), to: '' };
     this.ticks ??= setInterval(() => this.tick(), PROGRESS_EVERY_MS);
   }
 
@@ -67,6 +71,17 @@ export class RunLog {
   rests(): void {
     if (this.ticks) clearInterval(this.ticks);
     this.ticks = null;
+  }
+
+  /** For how long nothing has moved; null where nothing has to. */
+  still(): StillFile | null {
+    return (
+      this.moved && {
+        filename: this.payload.filename,
+        step: this.at.step,
+        ms: performance.now() - this.moved.at,
+      }
+    );
   }
 
   /** Adds up the time of a step. */
@@ -159,6 +174,8 @@ export class RunLog {
   }
 
   private tick(): void {
+    const to = `${this.at.step} ${this.at.bytes()}`;
+    if (this.moved && this.moved.to !== to) this.moved = { at: performance.now(), to };
     if (Date.now() - this.began >= SHORT_MS) this.tellStep();
   }
 

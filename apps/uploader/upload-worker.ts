@@ -18,6 +18,7 @@ import { judge } from './judge.js';
 import { moveFile, type Moved } from './move-file.js';
 import type { ProcessorParts } from './parts.js';
 import { RunLog } from './run-log.js';
+import type { StillFile } from './still.js';
 import { RunTrace } from './run-trace.js';
 import type { Run } from './run.js';
 import { UploadProcessor } from './upload.processor.js';
@@ -38,6 +39,7 @@ const SUSPECT_DEATHS = 2;
 export class UploadWorker {
   readonly processor: UploadProcessor;
   private readonly worker: Worker<UploadPayload>;
+  private readonly runLogs = new Set<RunLog>();
   private readonly running = new Map<string, { jobId: string; controller: AbortController }>();
 
   private readonly notes;
@@ -90,6 +92,11 @@ export class UploadWorker {
     await closed;
     clearTimeout(grace);
     await this.processor.ends.flush();
+  }
+
+  /** The files in hand, and for how long nothing has moved on each. */
+  still(): StillFile[] {
+    return [...this.runLogs].flatMap((runLog) => runLog.still() ?? []);
   }
 
   private async process(job: Job<UploadPayload>, token: string): Promise<unknown> {
@@ -162,6 +169,7 @@ export class UploadWorker {
       note: (line) => runLog.note(line),
       progress: (bytes, size) => runLog.progress(bytes, size),
     };
+    this.runLogs.add(runLog);
     const suspect = begun.deaths >= SUSPECT_DEATHS;
     const moved = await parts.hands
       .hold(blob, suspect, signal, async () => {
@@ -181,7 +189,10 @@ export class UploadWorker {
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
         return { outcome: await judge(error, parts.tools, payload.session) };
       })
-      .finally(() => runLog.rests());
+      .finally(() => {
+        runLog.rests();
+        this.runLogs.delete(runLog);
+      });
     trace.outcome(moved.outcome);
     return this.processor.conclude(job, run, moved, runLog);
   }

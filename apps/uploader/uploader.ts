@@ -29,6 +29,7 @@ import { NoAccess, openBlobStore } from './blob-store/credentials.js';
 import { Hands } from './hands.js';
 import { UploaderMetrics } from './metrics.js';
 import { ManifestWriter } from './manifest.js';
+import { stillProblems } from './still.js';
 import { StoreGate } from './store-gate.js';
 import { UploadWorker } from './upload-worker.js';
 import { UploaderModule } from './uploader.module.js';
@@ -101,6 +102,7 @@ export async function startUploader(
   let gate: StoreGate | null = null;
   /** Another way to sign in than the one that is meant. */
   let signInProblem: string | null = null;
+  let waysOut: WaysOut | null = null;
   let manifests: ManifestWriter | null = null;
   const clock = new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs);
   const watch = new VolumeWatch(volume, layout, pods, clock, () => pauseOrResume());
@@ -132,6 +134,7 @@ export async function startUploader(
       signInProblem,
       worker && watch.trouble,
       ...(worker?.processor.waitingFor(Date.now()) ?? []),
+      ...stillProblems(worker?.still() ?? [], waysOut?.silentWithin(2 * IDLE_LIMIT_MS) ?? false),
     ].filter((sentence): sentence is string => typeof sentence === 'string');
   const stagingUse = async (): Promise<DiskUse | null> => {
     const space = await staging.space().catch(() => null);
@@ -171,7 +174,7 @@ export async function startUploader(
   const heartbeat = setInterval(beat, HEARTBEAT_MS);
 
   const begin = async (): Promise<void> => {
-    const waysOut = new WaysOut(config.proxies, {
+    waysOut = new WaysOut(config.proxies, {
       sockets: config.azure.maxConcurrency * config.upload.concurrency + SPARE_SOCKETS,
       idleMs: IDLE_LIMIT_MS,
     });

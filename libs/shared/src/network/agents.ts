@@ -13,6 +13,8 @@ export interface AgentLimits {
   readonly sockets: number;
   /** A connection on which nothing moved for so long is dead; milliseconds. */
   readonly idleMs: number;
+  /** Called when a connection with a request under way ends for that reason. */
+  readonly onSilence?: () => void;
 }
 
 /** An agent without a proxy. */
@@ -21,7 +23,7 @@ export function directAgent(secure: boolean, limits: AgentLimits): HttpAgent {
   const connect: (...args: never[]) => Duplex | null | undefined = agent.createConnection.bind(agent);
   agent.createConnection = (...args: never[]) => {
     const socket = connect(...args) as Socket | undefined;
-    return socket && idleLimited(socket, limits.idleMs);
+    return socket && idleLimited(socket, limits);
   };
   return agent;
 }
@@ -54,7 +56,7 @@ class TunnelAgent extends Agent {
     const socket = await limited(this.limits.idleMs, (signal) =>
       new HttpsProxyAgent(this.way, { keepAlive: true, signal }).connect(request, named(options)),
     );
-    return idleLimited(socket, this.limits.idleMs);
+    return idleLimited(socket, this.limits);
   }
 }
 
@@ -83,7 +85,7 @@ class PlainProxyAgent extends HttpProxyAgent<string> {
     const socket = await limited(this.limits.idleMs, (signal) =>
       new HttpProxyAgent(this.way, { keepAlive: true, signal }).connect(request, options),
     );
-    return idleLimited(socket, this.limits.idleMs);
+    return idleLimited(socket, this.limits);
   }
 }
 
@@ -105,9 +107,13 @@ async function limited<T>(ms: number, begin: (signal: AbortSignal) => Promise<T>
 }
 
 /** Ends a connection on which nothing moves. Slow links keep moving, however large a body. */
-function idleLimited(socket: Socket, ms: number): Socket {
-  socket.setTimeout(ms);
-  return socket.on('timeout', () => socket.destroy(timedOut('nothing moved on the connection')));
+function idleLimited(socket: Socket, { idleMs, onSilence }: AgentLimits): Socket {
+  socket.setTimeout(idleMs);
+  return socket.on('timeout', () => {
+    // Node keeps the request of a connection here; one that waits for its next request has none
+    if ((socket as { _httpMessage?: unknown })._httpMessage) onSilence?.();
+    socket.destroy(timedOut('nothing moved on the connection'));
+  });
 }
 
 function timedOut(message: string): Error {

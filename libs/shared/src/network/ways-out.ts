@@ -10,10 +10,20 @@ export class WaysOut {
   private readonly agents = new Map<string, Agent>();
   private readonly asked = new Map<string, string>();
 
+  private readonly limits: AgentLimits;
+  private silentAt = -Infinity;
+
   constructor(
     private readonly proxies: Proxies,
-    private readonly limits: AgentLimits,
-  ) {}
+    limits: AgentLimits,
+  ) {
+    this.limits = { ...limits, onSilence: () => void (this.silentAt = performance.now()) };
+  }
+
+  /** Whether a connection ended within so many milliseconds since nothing moved on it while a request was under way. */
+  silentWithin(ms: number): boolean {
+    return performance.now() - this.silentAt < ms;
+  }
 
   /** The agent of a URL; requests to it, and to no other origin, may use it. */
   agent(url: URL): Agent {
