@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import type { Redis } from 'ioredis';
 import { messageOf } from '@app/shared/domain';
-import { readEvent } from '@app/shared/records';
+import { readEvents } from '@app/shared/records';
 import { channelOf } from '@app/shared/redis';
 import type { Logger } from '@app/shared/runtime';
 
@@ -54,9 +54,9 @@ export class EventStream {
 
   private send(text: string): void {
     if (this.clients.size === 0) return;
-    const event = readEvent(text);
     // written anew: a line break of another's text would end the line of the stream
-    if (event !== null) this.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    for (const event of readEvents(text))
+      this.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
   }
 
   private write(text: string): void {

@@ -13,18 +13,24 @@ export const DONE = `
 local function dkey(id) return P .. ':done:' .. id end
 -- by hand: cjson rounds large numbers
 local function digits(text) return text and text ~= '' and tostring(text) or 'null' end
+-- makes it the newest of its name. Answers with the id of the one before it
+local function newest_of(id, name)
+  if redis.call('HSETNX', P .. ':names', name, id) == 1 then return false end
+  local before = redis.call('HGET', P .. ':names', name)
+  redis.call('HSET', P .. ':names', name, id)
+  return before
+end
 local function finish(id, s, name, from, facts)
   local record = {
     cjson.encode(s), cjson.encode(name), digits(facts.size), cjson.encode(facts.md5), digits(facts.mtime),
     digits(facts.attempts), cjson.encode(facts.pod), digits(facts.queued_at), digits(facts.started_at), now(),
-    digits(redis.call('HGET', P .. ':names', name))
+    digits(newest_of(id, name))
   }
   if facts.url ~= '' then record[12] = cjson.encode(facts.url) end
   drop_record(id, s, name, from)
   redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
   redis.call('ZADD', P .. ':done', id, id)
   redis.call('ZADD', skey(s) .. ':done', id, id)
-  redis.call('HSET', P .. ':names', name, id)
   say({type = 'file', filename = name, session = s, state = 'done', why = 'verified in the store'})
 end
 local function read_done(id)

@@ -8,10 +8,19 @@ export type SluiceEvent = Readonly<Record<string, unknown>> & {
 
 const TYPES: ReadonlySet<unknown> = new Set(['file', 'progress', 'session']);
 
-/** Reads a message of the channel, which whoever reaches Redis can write to. @returns null where it is no event */
-export function readEvent(text: string): SluiceEvent | null {
-  const event = parseObject(text);
-  return event !== null && TYPES.has(event.type) && typeof event.session === 'string'
-    ? (event as SluiceEvent)
-    : null;
+/**
+ * Reads a message of the channel, which whoever reaches Redis can write to: an event, or an object with a list
+ * of `events`.
+ *
+ * @returns those that are events
+ */
+export function readEvents(text: string): SluiceEvent[] {
+  const message = parseObject(text);
+  return (Array.isArray(message?.events) ? message.events : [message]).filter(isEvent);
+}
+
+function isEvent(value: unknown): value is SluiceEvent {
+  if (typeof value !== 'object' || value === null) return false;
+  const event = value as Record<string, unknown>;
+  return TYPES.has(event.type) && typeof event.session === 'string';
 }

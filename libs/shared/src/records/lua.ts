@@ -20,7 +20,7 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  *   they are trimmed)
  * - `:receipts:<blob>` hash: claim -> 1
  * - `:finished` set of session keys that finished since their manifest was stored
- * - `:events:<database>` channel, and `:started:<database>`, which tells the scanner that a session was started
+ * - `:events:<database>` channel, each message an event or several, and `:started:<database>`, which tells the scanner that a session was started
  */
 const PRELUDE = `${JOB_KEYS}
 local P = KEYS[1]
@@ -108,7 +108,6 @@ end
 local function write_record(id, s, name, size, state, why)
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', state, 'why', why, 'size', size, 'attempts', 0, 'deaths', 0, 'alone_deaths', 0, 'run', '', 'queued_at', now(), 'updated_at', now())
   redis.call('ZADD', P .. ':name:' .. name, id, id)
-  if state ~= '' then say({type = 'file', filename = name, session = s, state = state, why = why}) end
 end
 local function new_record(s, name, size)
   local id = string.format('%.0f', redis.call('INCR', P .. ':seq'))

@@ -24,7 +24,7 @@ for i, file in ipairs(files) do
   if not known[i] and not fresh[places[i]] then fresh[#fresh + 1] = file fresh[places[i]] = true end
 end
 local id = #fresh > 0 and redis.call('INCRBY', P .. ':seq', #fresh) - #fresh
-local lives, all_ids = {}, {}
+local lives, all_ids, events = {}, {}, {}
 for i, file in ipairs(fresh) do
   local text, session = string.format('%.0f', id + i), sessions[file.s]
   write_record(text, file.s, file.name, file.size, state, why)
@@ -32,10 +32,12 @@ for i, file in ipairs(fresh) do
   for _, ids in ipairs({all_ids, session.ids}) do ids[#ids + 1] = text ids[#ids + 1] = text end
   lives[#lives + 1] = file.s .. '/' .. file.name
   lives[#lives + 1] = text
+  events[i] = {type = 'file', filename = file.name, session = file.s, state = state, why = why}
 end
 if #fresh > 0 then
   redis.call('HSET', P .. ':live', unpack(lives))
   redis.call('ZADD', P .. ':files:' .. state, unpack(all_ids))
+  say(events[2] and {events = events} or events[1])
 end
 for s, session in pairs(sessions) do
   if #session.ids > 0 then
