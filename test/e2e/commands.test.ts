@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
+import { openUploadQueue } from '@app/shared/queue';
 import { Sessions, totals } from '@app/shared/records';
 import { until, World } from '../support/index.js';
 
@@ -42,9 +43,15 @@ class Meter {
 }
 
 test('a file of 4 KiB costs few Redis commands', async (t) => {
-  const world = await World.make(t, { start: ['scanner'] });
-  const redis = new Redis(world.redis.url);
-  t.after(() => redis.disconnect());
+  const world = await World.make(t, { start: ['scanner', 'uploader'] });
+  const redis = new Redis(world.redis.url, { maxRetriesPerRequest: null });
+  const queue = openUploadQueue(redis, '{sluice}', () => undefined);
+  t.after(async () => {
+    await queue.close();
+    redis.disconnect();
+  });
+  // all are queued before the first is taken
+  await queue.pause();
   await new Sessions(redis, '{sluice}').start({ datePrefix: '20260131', encodedSession: 's', name: 's' });
   const meter = await Meter.start(t, world.redis.url, 'small-file-');
   for (let i = 0; i < FILES; i++) world.drop(`small-file-${i}`, 4096);
@@ -52,7 +59,7 @@ test('a file of 4 KiB costs few Redis commands', async (t) => {
   // its scans name files that are under way, and how many there are depends on the machine
   await world.app('scanner').kill();
   const queueing = meter.count / FILES;
-  await world.start('uploader');
+  await queue.resume();
   await until('all are done', async () => (await totals(redis, '{sluice}')).processedOk === FILES);
   await until('all receipts have ended', async () => (await redis.keys('{sluice}:receipts:*')).length === 0);
   const all = meter.end() / FILES;
