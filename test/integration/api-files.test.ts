@@ -5,6 +5,7 @@ import { jobId, type SessionRef } from '@app/shared/domain';
 import { Pods, type PodReport } from '@app/shared/pods';
 import { openUploadQueue, uploadJob, type UploadQueue } from '@app/shared/queue';
 import { Incoming, Moves, Sessions } from '@app/shared/records';
+import { VERSION } from '@app/shared/runtime';
 import { until } from '../support/index.js';
 import { apiAlone, type ApiAlone } from './api-alone.js';
 
@@ -46,7 +47,7 @@ function pod(role: PodReport['role'], more: Partial<PodReport> = {}): PodReport 
     id: role,
     role,
     name: `${role}-0`,
-    version: '0.1.0',
+    version: VERSION,
     started_at: '2026-01-31T12:00:00.000Z',
     ready: true,
     standby: false,
@@ -456,7 +457,7 @@ test('status says what is wrong between the pods', async (t) => {
     'uploader uploader-0: its staging disk has used 90 % of its inodes',
     'The queue is paused: no new file is begun until it is resumed in Bull Board (/admin/queues).',
     'uploader uploader-0 has another volume than the scanner: v2 instead of v1.',
-    'Pods run different versions: 0.0.9, 0.1.0.',
+    `Pods run different versions: 0.0.9, ${VERSION}.`,
   ]);
   const { name, data, opts } = uploadJob({ date_prefix: '20260131', encoded_session: 's', filename: 'q' });
   await world.queue.add(name, data, opts);
