@@ -11,7 +11,7 @@ test('a finished session has its manifest in the api and in the store', async (t
   const { body } = await world.api(`/v1/sessions/${session.replace('%', '%25')}`);
   assert.equal(body.state, 'finished');
   assert.deepEqual(body.files, { queued: 0, active: 0, delayed: 0, done: 3, failed: 0 });
-  assert.deepEqual(body.bytes, { done: 3003, total: 3003 });
+  assert.deepEqual(body.bytes, { done: 3003, in_flight: 0, total: 3003 });
   const answer = await world.api(`/v1/sessions/${session}/manifest`);
   assert.equal(answer.headers.get('sluice-missing'), '0');
   assert.match(answer.headers.get('content-type') ?? '', /^application\/x-ndjson/);
