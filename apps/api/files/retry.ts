@@ -10,7 +10,7 @@ const PAGE = 200;
 /** Jobs retried at once. */
 const AT_ONCE = 50;
 /** For how long, and how often, a job is looked at that is about to fail; milliseconds. */
-const FAILING_MS = 5000;
+const FAILING_MS = 10_000;
 const FAILING_POLL_MS = 50;
 
 /**
@@ -97,7 +97,7 @@ async function retryOne(parts: ApiParts, { session, filename }: FileRecord): Pro
       return true;
     }
     if (state === 'failed') return gate.ask(() => sendBack(parts, id));
-    if (state !== 'active' || !marked) return state === 'queued' && marked;
+    if (state !== 'active' || !marked) return marked && (state === 'queued' || state === 'delayed');
     // its record says failed, and its job is about to
     if (Date.now() >= end) return false;
     await pause(FAILING_POLL_MS);

@@ -171,7 +171,7 @@ export function updateOwned(
 const RETRY = `${JOB_STATE}${JOB_DATA}
 local state = job_state(ARGV[1])
 local _, marked = job_data(ARGV[1])
-if state == 'failed' or (state == 'queued' and marked) then
+if state == 'failed' or (marked and (state == 'queued' or state == 'delayed')) then
   redis.call('HSET', job_key(ARGV[1]), '${JOB_FIELDS.data}', ARGV[2])
 end
 return {state, marked and 1 or 0}`;

@@ -117,7 +117,8 @@ local noted = 0
 for i = 1, #ARGV, 3 do
   local s, name, job = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
-  if id and redis.call('HGET', fkey(id), 'state') == 'failed' and job_state(job) == 'queued' then
+  local state = job_state(job)
+  if id and redis.call('HGET', fkey(id), 'state') == 'failed' and (state == 'queued' or state == 'delayed') then
     local data, marked = job_data(job)
     if not marked and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s then
       begin_anew(id)
