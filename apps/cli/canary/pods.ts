@@ -3,19 +3,10 @@ import { mkdir, open, readFile, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '@app/shared/domain';
-import {
-  lookAtRoom,
-  measureLocal,
-  measureNames,
-  raceForFiles,
-  renameKeepsFiles,
-  seeEachOther,
-  tellNames,
-  watchGrowth,
-  type Row,
-} from './checks.js';
+import { lookAtRoom, measureLocal, raceForFiles, seeEachOther, watchGrowth, type Row } from './checks.js';
 import { CanaryFailure, Meeting } from './meeting.js';
 import { describeMount, isOwn, mountOf } from './mount.js';
+import { measureNames, renameKeepsFiles, tellNames } from './names.js';
 
 /** What a pod of the canary is told. */
 export interface PodOrders {
