@@ -12,6 +12,7 @@ import { checkVolume, proveVolume } from './volume-identity.js';
 
 /** How often the memory of Redis is looked at; milliseconds. */
 const REDIS_MEMORY_MS = 10_000;
+
 /** What one round did. */
 export interface Round {
   readonly scanned: Scanned;

@@ -3,9 +3,9 @@ import picomatch from 'picomatch';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
-import { bullmqFault, jobStates, trimCompleted, openUploadQueue } from '@app/shared/queue';
-import { Beats, formatFault, Incoming, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
-import { connectForWork, disconnect, evictionFault, proveRedis, readRedisMemory } from '@app/shared/redis';
+import { jobStates, openUploadQueue, trimCompleted } from '@app/shared/queue';
+import { Beats, Incoming, lookAtRedis, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
+import { connectForWork, disconnect } from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -158,12 +158,9 @@ export async function startScanner(
   }, HEARTBEAT_MS);
 
   const begin = async (): Promise<void> => {
-    await proveRedis(redis, prefix);
-    const memory = await readRedisMemory(redis);
-    const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
+    const { fault, warning } = await lookAtRedis(redis, prefix);
     if (fault) throw new StartupError(fault);
-    if (memory.policy === null)
-      log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
+    if (warning) log.warn(warning);
     loop.start();
     trimming.start();
     onSessionStart(listening, prefix, () => loop.hurry()).catch((error: unknown) =>

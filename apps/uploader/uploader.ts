@@ -3,17 +3,9 @@ import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
-import { formatFault, History, Moves, Sessions } from '@app/shared/records';
-import { bullmqFault, jobStates } from '@app/shared/queue';
-import {
-  connectForWork,
-  disconnect,
-  evictionFault,
-  proveRedis,
-  readRedisMemory,
-  waitForReplicas,
-  refusalProblem,
-} from '@app/shared/redis';
+import { History, lookAtRedis, Moves, Sessions } from '@app/shared/records';
+import { jobStates } from '@app/shared/queue';
+import { connectForWork, disconnect, waitForReplicas, refusalProblem } from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -181,14 +173,10 @@ export async function startUploader(
     const opening = openBlobStore(config, waysOut).catch((error: unknown) => {
       throw error instanceof NoAccess ? new StartupError(error.message) : error;
     });
-    const checking = proveRedis(redis, prefix)
-      .then(() => readRedisMemory(redis))
-      .then(async (memory) => {
-        const fault = bullmqFault() ?? evictionFault(memory) ?? (await formatFault(redis, prefix));
-        if (fault) throw new StartupError(fault);
-        if (memory.policy === null)
-          log.warn('this Redis hides its eviction policy; make sure that it is noeviction');
-      });
+    const checking = lookAtRedis(redis, prefix).then(({ fault, warning }) => {
+      if (fault) throw new StartupError(fault);
+      if (warning) log.warn(warning);
+    });
     // a Redis that cannot be used is said at once, whatever the store does
     checking.catch((error: unknown) => {
       if (!stopping) fail(error);

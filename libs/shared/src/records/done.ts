@@ -1,5 +1,5 @@
 import { parseJson, parseSessionKey } from '../domain/index.js';
-import type { FileRecord } from './history.js';
+import type { FileRecord } from './file-record.js';
 
 /**
  * Lua functions for the records of done files, which are many and never change: each is one text, a JSON array of session

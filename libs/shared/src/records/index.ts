@@ -1,11 +1,13 @@
 export * from './beats.js';
 export * from './events.js';
+export { RECORD_STATES, type FileRecord, type RecordState } from './file-record.js';
 export * from './format.js';
 export * from './history.js';
 export * from './incoming.js';
 export * from './live.js';
 export * from './manifest.js';
 export * from './moves.js';
+export * from './redis-at-start.js';
 export * from './sessions.js';
 export * from './totals.js';
 export * from './trim.js';

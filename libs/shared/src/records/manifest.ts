@@ -1,5 +1,6 @@
 import { formatTimeMs, sessionKey, type SessionRef } from '../domain/index.js';
-import type { FileRecord, History } from './history.js';
+import type { FileRecord } from './file-record.js';
+import type { History } from './history.js';
 import type { Sessions } from './sessions.js';
 
 /** A piece of a manifest. */

@@ -54,8 +54,10 @@ export interface SessionRecord extends SessionRef {
   readonly url: string | null;
 }
 
-// Later than what was said before, also where another server's clock took over.
-/** For scripts that start or stop: `changed` notes when, and ends a stop that was under way; `leave` ends what was active. */
+/**
+ * For scripts that start or stop: `changed` notes when, later than what was said before also where another server's clock
+ * took over, and ends a stop that was under way; `leave` ends what was active.
+ */
 export const CHANGED = `
 local function changed()
   local before = tonumber(redis.call('HGET', P .. ':watch', 'changed_at') or '0')
