@@ -1,46 +1,16 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
-import { Redis } from 'ioredis';
+import test from 'node:test';
 import { jobId, type SessionRef } from '@app/shared/domain';
-import { Pods, type PodReport } from '@app/shared/pods';
-import { openUploadQueue, uploadJob, type UploadQueue } from '@app/shared/queue';
-import { Incoming, Moves, Sessions } from '@app/shared/records';
+import type { PodReport } from '@app/shared/pods';
+import { uploadJob } from '@app/shared/queue';
 import { VERSION } from '@app/shared/runtime';
 import { until } from '../support/index.js';
-import { apiAlone, type ApiAlone } from './api-alone.js';
+import type { ApiAlone } from './api-alone.js';
+import { seeded, type Seeded } from './api-seeded.js';
 
 const PREFIX = '{sluice}';
 const ONE: SessionRef = { datePrefix: '20260131', encodedSession: 'my%20session' };
 const TWO: SessionRef = { datePrefix: '20260201', encodedSession: 'other' };
-
-interface Seeded extends ApiAlone {
-  readonly client: Redis;
-  readonly moves: Moves;
-  readonly incoming: Incoming;
-  readonly pods: Pods;
-  readonly sessions: Sessions;
-  readonly queue: UploadQueue;
-}
-
-/** An api, and the hands of the other processes on its Redis. */
-async function seeded(t: TestContext): Promise<Seeded> {
-  const api = await apiAlone(t);
-  const client = new Redis(api.redis.url, { maxRetriesPerRequest: null });
-  const queue = openUploadQueue(client, PREFIX, () => undefined);
-  t.after(async () => {
-    await queue.close();
-    client.disconnect();
-  });
-  return {
-    ...api,
-    client,
-    queue,
-    moves: new Moves(client, PREFIX),
-    incoming: new Incoming(client, PREFIX),
-    pods: new Pods(client, PREFIX),
-    sessions: new Sessions(client, PREFIX),
-  };
-}
 
 function pod(role: PodReport['role'], more: Partial<PodReport> = {}): PodReport {
   return {

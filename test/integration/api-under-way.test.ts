@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
-import { Redis } from 'ioredis';
 import { jobId, sessionKey } from '@app/shared/domain';
-import { openUploadQueue, uploadJob } from '@app/shared/queue';
-import { Incoming, Moves, Sessions } from '@app/shared/records';
-import { apiAlone } from './api-alone.js';
+import { uploadJob } from '@app/shared/queue';
+import { seeded } from './api-seeded.js';
 
-const PREFIX = '{sluice}';
 const ONE = { datePrefix: '20260131', encodedSession: 'nightly', name: 'nightly' };
 const TWO = { datePrefix: '20260131', encodedSession: 'morning', name: 'morning' };
 const FACTS = {
@@ -18,27 +15,15 @@ const FACTS = {
   maxFiles: 10,
 };
 
-/** An api, and the hands of the other processes on its Redis. */
-async function seeded(t: TestContext) {
-  const api = await apiAlone(t);
-  const client = new Redis(api.redis.url, { maxRetriesPerRequest: null });
-  const queue = openUploadQueue(client, PREFIX, () => undefined);
-  t.after(async () => {
-    await queue.close();
-    client.disconnect();
-  });
-  const records = [
-    new Moves(client, PREFIX),
-    new Sessions(client, PREFIX),
-    new Incoming(client, PREFIX),
-  ] as const;
-  const [moves, sessions, incoming] = records;
+/** An api with a session that is asked for. */
+async function nightly(t: TestContext) {
+  const api = await seeded(t);
   const session = async () => (await api.ask('/v1/sessions/20260131/nightly')).body;
-  return { ...api, queue, moves, sessions, incoming, session };
+  return { ...api, session };
 }
 
 test('a session counts what is in flight, and no failed file until it is retried or gone', async (t) => {
-  const { moves, sessions, session, queue, ask } = await seeded(t);
+  const { moves, sessions, session, queue, ask } = await nightly(t);
   await sessions.start(ONE);
   const sizes = { 'a.bin': 1000, 'b.bin': 500, 'c.bin': 70, 'd.bin': 30 };
   const files = Object.entries(sizes).map(([filename, size]) => ({ session: ONE, filename, size }));
@@ -92,7 +77,7 @@ test('a session counts what is in flight, and no failed file until it is retried
 });
 
 test('a name that comes again is not answered with what an earlier session did with it', async (t) => {
-  const { moves, sessions, incoming, ask } = await seeded(t);
+  const { moves, sessions, incoming, ask } = await nightly(t);
   const of = (session: typeof ONE) => `?session=${encodeURIComponent(sessionKey(session))}`;
   await sessions.start(ONE);
   await moves.queued([{ session: ONE, filename: 'a.bin', size: 5 }], '');
