@@ -166,7 +166,7 @@ let status = null;
 let active = null;
 let failed = [];
 let refusal = null;
-/** When the api last answered; null where it does not. */
+/** Since when the api does not answer, and why; null while it does. */
 let lost = null;
 let older = null;
 /** Bytes of files under way, as they were seen: for rates. */
@@ -193,22 +193,27 @@ function rateOf(key) {
 
 // -- drawing
 
+/** What the banner says, and how it looks. */
+function verdict(problems) {
+  if (refusal) return [refusal, 'bad'];
+  if (lost)
+    return [
+      `The api does not answer since ${lost.since.toLocaleTimeString()}: ${lost.why}. What stands below may be old.`,
+      'bad',
+    ];
+  if (!status) return ['Asking the api …', ''];
+  if (problems.length > 0)
+    return [`${count(problems.length, 'thing needs', 'things need')} somebody.`, 'warn'];
+  const { failed: refused } = status.queue;
+  if (refused > 0) return [`Nothing stands in the way; ${count(refused, 'file')} failed.`, 'warn'];
+  return ['All is well.', 'good'];
+}
+
 function drawHealth() {
-  const link = $('link');
   const problems = status?.problems ?? [];
-  const words = refusal
-    ? refusal
-    : lost
-      ? `The api does not answer since ${lost.since.toLocaleTimeString()}: ${lost.why}. What stands below may be old.`
-      : problems.length > 0
-        ? `${count(problems.length, 'thing needs', 'things need')} somebody.`
-        : !status
-          ? 'Asking the api …'
-          : status.queue.failed > 0
-            ? `Nothing stands in the way; ${count(status.queue.failed, 'file')} failed.`
-            : 'All is well.';
-  setText(link, words);
-  link.className = `banner ${refusal || lost ? 'bad' : problems.length > 0 || status?.queue.failed > 0 ? 'warn' : status ? 'good' : ''}`;
+  const [words, look] = verdict(problems);
+  setText($('link'), words);
+  $('link').className = `banner ${look}`;
   show(
     $('problems'),
     problems,
@@ -216,7 +221,7 @@ function drawHealth() {
     () => element('li'),
     (item, sentence) => setText(item, visible(sentence)),
   );
-  document.title = problems.length > 0 || lost ? `(!) Sluice` : 'Sluice';
+  document.title = problems.length > 0 || lost ? '(!) Sluice' : 'Sluice';
 }
 
 function drawSession() {
