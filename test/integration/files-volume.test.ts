@@ -129,13 +129,14 @@ test('a listing streams every name, and keeps what is no UTF-8 apart', async (t)
 
 test('a slow reader of a listing is waited for, past the deadline, and its error ends the listing', async (t) => {
   const folder = folderOf(t);
-  const volume = volumeOf(t, { threads: 1, deadlineMs: 300 });
+  // long enough for a slice on a busy machine; the reader takes longer once
+  const volume = volumeOf(t, { threads: 1, deadlineMs: 3000 });
   for (let index = 0; index < 20_000; index += 1) fs.writeFileSync(join(folder, `f${index}`), '');
   let count = 0;
   let inHand = 0;
   await volume.list(folder, async (slice) => {
     assert.equal(++inHand, 1, 'slices come one after the other');
-    await new Promise((resolve) => setTimeout(resolve, count === 0 ? 500 : 1));
+    await new Promise((resolve) => setTimeout(resolve, count === 0 ? 4000 : 1));
     count += slice.length;
     inHand -= 1;
   });
