@@ -10,11 +10,13 @@ import {
   decodeSession,
   encodeSession,
   fileNameFault,
+  folderOf,
   InvalidSessionName,
   isDatePrefix,
   isEncodedSession,
   isRemovingNameOf,
   jobId,
+  lastPart,
   Layout,
   parseSessionKey,
   percentDecode,
@@ -42,6 +44,11 @@ const fileName = fc
       .tuple(fc.constantFrom('a', 'é', '文', '😀', '~'), fc.integer({ min: 1, max: 255 }))
       .map(([c, n]) => c.repeat(n)),
   )
+  .filter((name) => fileNameFault(name) === null && !name.includes('/'));
+/** Any path that a file below the drop folder can have and Sluice takes. */
+const filePath = fc
+  .array(fileName, { minLength: 1, maxLength: 17 })
+  .map((parts) => parts.join('/'))
   .filter((name) => fileNameFault(name) === null);
 const token = fc.stringMatching(/^[0-9a-f]{8}$/);
 const bytes = (name: string): number => Buffer.byteLength(name);
@@ -183,7 +190,7 @@ test('a date prefix is a day of the calendar, the UTC one', () => {
 
 test('a job id is one that BullMQ takes, says which file it is, and no two files share one', () => {
   fc.assert(
-    fc.property(fileName, fileName, (a, b) => {
+    fc.property(filePath, filePath, (a, b) => {
       const id = jobId(a);
       assert.match(id, /^f-[A-Za-z0-9\-._~%]+$/);
       assert.ok(!id.includes(':') && !Number.isInteger(Number(id)));
@@ -195,10 +202,11 @@ test('a job id is one that BullMQ takes, says which file it is, and no two files
   assert.equal(jobId('meta'), 'f-meta');
   assert.equal(jobId('2026-01-01T10:00:00.bin'), 'f-2026-01-01T10%3A00%3A00.bin');
   assert.equal(jobId('100%.bin'), 'f-100%25.bin');
+  assert.equal(jobId('a/b/x.bin'), 'f-a%2Fb%2Fx.bin');
 });
 
 test('a name that leaves its folder, hides or has no UTF-8 form is no dropped file', () => {
-  for (const no of ['', '.', '..', '.hidden', '.nfs0001', 'a/b', '../x', 'a\0b', 'a\udc00', 'é'.repeat(128)])
+  for (const no of ['', '.', '..', '.hidden', '.nfs0001', '../x', 'a\0b', 'a\udc00', 'é'.repeat(128)])
     assert.notEqual(fileNameFault(no), null, JSON.stringify(no));
   for (const yes of [
     '12345',
@@ -215,6 +223,63 @@ test('a name that leaves its folder, hides or has no UTF-8 form is no dropped fi
     assert.equal(fileNameFault(yes), null, JSON.stringify(yes));
 });
 
+test('a path of up to 17 parts is a file name, and no part of it is empty, hidden, too long or leaves its folder', () => {
+  const deep = (parts: number): string => Array.from({ length: parts }, () => 'd').join('/');
+  for (const yes of ['a/b', 'a/b/x.bin', deep(17), `${'d'.repeat(255)}/x`, 'a./b', 'a\\b/c', ' / '])
+    assert.equal(fileNameFault(yes), null, yes);
+  for (const [no, why] of [
+    ['/a', /empty/],
+    ['a/', /empty/],
+    ['a//b', /empty/],
+    ['/', /empty/],
+    ['a/../b', /dot/],
+    ['a/./b', /dot/],
+    ['a/..', /dot/],
+    ['.a/b', /dot/],
+    ['a/.sluice-session', /dot/],
+    [`a/${'é'.repeat(128)}`, /255 bytes/],
+    [`${'d'.repeat(256)}/x`, /255 bytes/],
+    ['a/b\0', /NUL/],
+    [deep(18), /16 folders/],
+    [Array.from({ length: 13 }, () => 'd'.repeat(250)).join('/'), /3072 bytes/],
+  ] as const)
+    assert.match(fileNameFault(no) ?? 'none', why, JSON.stringify(no));
+});
+
+test('whatever fits a blob name fits the limit of a path', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 1024 }), (name) => {
+      fc.pre(name.length <= 1024);
+      assert.ok(bytes(name) <= 3072);
+    }),
+  );
+});
+
+test('a path is its folder and its last part, and Sluice keeps what is beside a file in the very folder', () => {
+  const layout = new Layout({ incoming: '/nfs/in', processing: '/nfs/.processing', failed: '/nfs/.failed' });
+  const session = { datePrefix: '20260131', encodedSession: 's' };
+  fc.assert(
+    fc.property(filePath, token, (name, id) => {
+      const [folder, last] = [folderOf(name), lastPart(name)];
+      assert.equal(folder === '' ? last : `${folder}/${last}`, name);
+      assert.ok(!last.includes('/'));
+      const failed = folder === '' ? '/nfs/.failed/20260131/s' : `/nfs/.failed/20260131/s/${folder}`;
+      assert.equal(layout.failedFolder(session, name), failed);
+      assert.equal(layout.processingFolder(session, name), failed.replace('.failed', '.processing'));
+      assert.deepEqual(layout.reasons(session, name), [
+        `${failed}/${reasonFileName(last)}`,
+        `${failed}/${shortReasonFileName(last)}`,
+      ]);
+      for (const entry of [removingName(name, id), shortRemovingName(name, id)]) {
+        assert.ok(bytes(entry) <= 255 && !entry.includes('/'));
+        assert.ok(isRemovingNameOf(entry, name));
+        assert.ok([last, null].includes(removedFileName(entry) ?? null));
+      }
+    }),
+  );
+  assert.equal(layout.reasons(session, 'a/b/x.bin')[0], '/nfs/.failed/20260131/s/a/b/.x.bin.error.json');
+});
+
 test('a blob name is date, session and file name, literally', () => {
   const session = { datePrefix: '20260131', encodedSession: encodeSession('my session') };
   assert.equal(sessionKey(session), '20260131/my%20session');
@@ -224,6 +289,10 @@ test('a blob name is date, session and file name, literally', () => {
 test('a blob name that Azure would change, break on or refuse has a fault that says why', () => {
   for (const [name, why] of [
     ['d/s/a.', /dot/],
+    ['d/s/a./b', /a part of it ends in a dot/],
+    ['d/s/a/../b', /"\.\."/],
+    ['d/s/./b', /"\."/],
+    [Array.from({ length: 255 }, () => 'a').join('/'), /254 parts/],
     ['d/s/a\\b', /backslash/],
     ['d/s/a\nb', /control/],
     ['d/s/a\x7f', /control/],
@@ -239,6 +308,8 @@ test('a blob name that Azure would change, break on or refuse has a fault that s
     'd/s/é',
     'd/s/e\u0301',
     'd/s/ a ',
+    'd/s/a/b/.x',
+    Array.from({ length: 254 }, () => 'a').join('/'),
     `d/s/${'a'.repeat(1020)}`,
   ])
     assert.equal(blobNameFault(name), null, name);
@@ -341,7 +412,7 @@ test('a claim is another one when blob, inode, size or a nanosecond of mtime dif
 test('every path stays under its root', () => {
   const layout = new Layout({ incoming: '/nfs/in', processing: '/nfs/.processing', failed: '/nfs/.failed' });
   fc.assert(
-    fc.property(fileName, text, (name, wild) => {
+    fc.property(filePath, text, (name, wild) => {
       let encodedSession;
       try {
         encodedSession = encodeSession(wild);
@@ -355,7 +426,7 @@ test('every path stays under its root', () => {
       assert.deepEqual(
         layout.reasons(session, name),
         [reasonFileName(name), shortReasonFileName(name)].map(
-          (reason) => `/nfs/.failed/20260131/${encodedSession}/${reason}`,
+          (reason) => `${layout.failedFolder(session, name)}/${reason}`,
         ),
       );
     }),

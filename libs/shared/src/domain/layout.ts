@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { reasonFileName, shortReasonFileName, SESSION_FILE, STOPPING_FILE, VOLUME_FILE } from './names.js';
+import {
+  folderOf,
+  reasonFileName,
+  shortReasonFileName,
+  SESSION_FILE,
+  STOPPING_FILE,
+  VOLUME_FILE,
+} from './names.js';
 import type { SessionRef } from './session.js';
 
 /** The three roots on the shared volume, absolute paths. */
@@ -18,29 +25,29 @@ export class Layout {
     return join(this.roots.incoming, filename);
   }
 
-  /** The session's folder for claimed files. */
-  processingFolder(session: SessionRef): string {
-    return join(this.roots.processing, session.datePrefix, session.encodedSession);
+  /** The session's folder for claimed files; with a file's name the folder below it in which that file stands. */
+  processingFolder(session: SessionRef, filename = ''): string {
+    return join(this.roots.processing, session.datePrefix, session.encodedSession, folderOf(filename));
   }
 
   /** Where a claimed file stands. */
   processing(session: SessionRef, filename: string): string {
-    return join(this.processingFolder(session), filename);
+    return join(this.roots.processing, session.datePrefix, session.encodedSession, filename);
   }
 
-  /** The session's folder for quarantined files. */
-  failedFolder(session: SessionRef): string {
-    return join(this.roots.failed, session.datePrefix, session.encodedSession);
+  /** The session's folder for quarantined files; with a file's name the folder below it in which that file stands. */
+  failedFolder(session: SessionRef, filename = ''): string {
+    return join(this.roots.failed, session.datePrefix, session.encodedSession, folderOf(filename));
   }
 
   /** Where a quarantined file stands. */
   failed(session: SessionRef, filename: string): string {
-    return join(this.failedFolder(session), filename);
+    return join(this.roots.failed, session.datePrefix, session.encodedSession, filename);
   }
 
   /** The reason beside a quarantined file: where it stands, and where it does on a volume that finds that name too long. */
   reasons(session: SessionRef, filename: string): readonly [whole: string, short: string] {
-    const folder = this.failedFolder(session);
+    const folder = this.failedFolder(session, filename);
     return [join(folder, reasonFileName(filename)), join(folder, shortReasonFileName(filename))];
   }
 

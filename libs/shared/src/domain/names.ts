@@ -6,6 +6,15 @@ import { sessionKey, type SessionRef } from './session.js';
 export const NAME_MAX_BYTES = 255;
 /** The most characters a blob name has: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata */
 export const BLOB_NAME_MAX_CHARACTERS = 1024;
+/** The most path segments a blob name has; from the same page. */
+export const BLOB_NAME_MAX_SEGMENTS = 254;
+/** The most levels of sub-folders that a file may stand below the drop folder; contract section 6. */
+export const DEPTH_MAX = 16;
+/**
+ * The most bytes of a file's path below the drop folder. A blob name of 1,024 characters has no more, and with the roots
+ * and the names that Sluice puts beside a file it stays below the 4,096 bytes that Linux takes for a path.
+ */
+export const PATH_MAX_BYTES = 3072;
 /** Sluice's own entries under `<processing>`; every name that begins with `.sluice` is reserved. */
 export const VOLUME_FILE = '.sluice-volume';
 /** The active session, kept on the volume so that it outlives Redis. */
@@ -18,16 +27,33 @@ const SIDE_NOTE = '.sluice-name-';
 const LEFT_OVER = new RegExp(`^\\${REMOVING}([0-9a-f]{8})(?:\\.(.+)|~[0-9a-f]{14})$`, 's');
 
 /**
- * Why a text cannot be the name of a dropped file, or null where it can. Job data is never trusted: whatever passes
- * here names an entry directly in a folder and nothing else.
+ * Why a text cannot be the name of a dropped file, or null where it can: the path below the drop folder, with `/` between
+ * at most 17 parts. Job data is never trusted: whatever passes here names an entry below a folder and nothing else, and no
+ * part of it is hidden or reserved.
  */
 export function fileNameFault(name: string): string | null {
   if (name === '') return 'the name is empty';
   if (!name.isWellFormed()) return 'the name is not valid Unicode';
-  if (name.includes('/') || name.includes('\0')) return 'the name holds a slash or a NUL';
-  if (name.startsWith('.')) return 'the name begins with a dot';
-  if (Buffer.byteLength(name) > NAME_MAX_BYTES) return `the name has more than ${NAME_MAX_BYTES} bytes`;
+  if (name.includes('\0')) return 'the name holds a NUL';
+  const parts = name.split('/');
+  if (parts.length > DEPTH_MAX + 1) return `the name has more than ${DEPTH_MAX} folders`;
+  if (parts.includes(''))
+    return 'a part of the name is empty: a slash begins it, ends it, or follows another';
+  if (parts.some((part) => part.startsWith('.'))) return 'the name, or a part of it, begins with a dot';
+  if (parts.some((part) => Buffer.byteLength(part) > NAME_MAX_BYTES))
+    return `the name, or a part of it, has more than ${NAME_MAX_BYTES} bytes`;
+  if (Buffer.byteLength(name) > PATH_MAX_BYTES) return `the name has more than ${PATH_MAX_BYTES} bytes`;
   return null;
+}
+
+/** The folder of a file below its root, from the file's name: `a/b` of `a/b/x.bin`, empty for a file directly in it. */
+export function folderOf(filename: string): string {
+  return filename.slice(0, Math.max(0, filename.lastIndexOf('/')));
+}
+
+/** What a file is called in its folder: `x.bin` of `a/b/x.bin`. */
+export function lastPart(filename: string): string {
+  return filename.slice(filename.lastIndexOf('/') + 1);
 }
 
 /**
@@ -38,23 +64,30 @@ export function foldedName(name: string): string {
   return name.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD');
 }
 
-/** The blob's name: `<date>/<encoded_session>/<filename>`, literally. */
+/** The blob's name: `<date>/<encoded_session>/<filename>`, literally; a path stays one. */
 export function blobName(session: SessionRef, filename: string): string {
   return `${sessionKey(session)}/${filename}`;
 }
 
 /**
  * Why Azure cannot hold this blob name faithfully, or null where it can: it would be changed on the way (`\` becomes
- * `/`), break every listing of the container (control characters) or be refused.
+ * `/`, `a/../b` becomes `b`), break every listing of the container (control characters) or be refused.
  */
 export function blobNameFault(name: string): string | null {
+  const segments = name.split('/');
+  if (segments.some((segment) => segment === '.' || segment === '..'))
+    return 'a part of it is "." or "..", which is resolved on the way to Azure';
   if (name.endsWith('.')) return 'it ends in a dot, which Azure strips';
+  if (segments.some((segment) => segment.endsWith('.')))
+    return 'a part of it ends in a dot, which Azure strips';
   if (name.includes('\\')) return 'it holds a backslash, which Azure turns into a slash';
   // U+FFFE and U+FFFF are no controls, but the XML of a listing cannot hold them either
   if (hasControlCharacter(name) || /[\ufffe\uffff]/.test(name))
     return 'it holds a control character, which breaks every listing of the container';
   if (name.length > BLOB_NAME_MAX_CHARACTERS)
     return `it has more than ${BLOB_NAME_MAX_CHARACTERS} characters`;
+  if (segments.length > BLOB_NAME_MAX_SEGMENTS)
+    return `it has more than ${BLOB_NAME_MAX_SEGMENTS} parts between slashes`;
   return null;
 }
 
@@ -66,9 +99,12 @@ export function jobId(filename: string): string {
   return `f-${percentEncode(filename)}`;
 }
 
-/** The file beside a quarantined one that says why: `.<filename>.error.json`, cut where it would pass 255 bytes. */
+/**
+ * What the file beside a quarantined one is called that says why: `.<last part>.error.json`, cut where it would pass 255
+ * bytes. As with every name of this protocol below, it stands in the folder of the file itself.
+ */
 export function reasonFileName(filename: string): string {
-  return fitted('.', filename, '.error.json');
+  return fitted('.', lastPart(filename), '.error.json');
 }
 
 /**
@@ -76,7 +112,7 @@ export function reasonFileName(filename: string): string {
  * begins with one: so it never is the other name of another file.
  */
 export function shortReasonFileName(filename: string): string {
-  return `..${digestOf(filename).slice(0, 24)}.error.json`;
+  return `..${digestOf(lastPart(filename)).slice(0, 24)}.error.json`;
 }
 
 /**
@@ -84,7 +120,7 @@ export function shortReasonFileName(filename: string): string {
  * worker that slept can never unlink what another one renamed.
  */
 export function removingName(filename: string, token: string): string {
-  return fitted(`${REMOVING}${token}.`, filename, '');
+  return fitted(`${REMOVING}${token}.`, lastPart(filename), '');
 }
 
 /**
@@ -92,7 +128,7 @@ export function removingName(filename: string, token: string): string {
  * The file's own name then stands in a side note, see {@link sideNoteName}.
  */
 export function shortRemovingName(filename: string, token: string): string {
-  return `${REMOVING}${token}~${digestOf(filename).slice(0, 14)}`;
+  return `${REMOVING}${token}~${digestOf(lastPart(filename)).slice(0, 14)}`;
 }
 
 /** The file beside a left-over whose dot name does not hold the whole name: it holds it. */
@@ -110,7 +146,7 @@ export function removingToken(entry: string): string | null {
   return LEFT_OVER.exec(entry)?.[1] ?? null;
 }
 
-/** Whether a directory entry is a left-over of a removal of this very file (of any attempt). */
+/** Whether an entry of a file's folder is a left-over of a removal of this very file (of any attempt). */
 export function isRemovingNameOf(entry: string, filename: string): boolean {
   const token = removingToken(entry);
   return (
@@ -119,7 +155,7 @@ export function isRemovingNameOf(entry: string, filename: string): boolean {
 }
 
 /**
- * What a left-over of a removal was called: its file name, or (where that did not fit) null: then its side note tells, or
+ * What a left-over of a removal was called: the last part of its file name, or (where that did not fit) null: then its side note tells, or
  * {@link isRemovingNameOf}. Undefined where the entry is no such left-over.
  */
 export function removedFileName(entry: string): string | null | undefined {
