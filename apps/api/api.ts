@@ -1,5 +1,6 @@
 import { messageOf } from '@app/shared/domain';
 import { HEARTBEAT_MS, Pods, type PodReport, type Reported } from '@app/shared/pods';
+import { Questions } from '@app/shared/questions';
 import { jobStates, openUploadQueue, retryData } from '@app/shared/queue';
 import { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import {
@@ -10,6 +11,7 @@ import {
   refusalProblem,
 } from '@app/shared/redis';
 import { createRegistry, Health, type ProcessContext, type RunningProcess } from '@app/shared/runtime';
+import { Asking } from './asking.js';
 import { ApiModule } from './api.module.js';
 import { uploadBoard } from './board/board.js';
 import { EventStream } from './events/event-stream.js';
@@ -56,6 +58,7 @@ export async function startApi(
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
     pods,
+    asking: new Asking(gate, new Questions(redis, prefix), pods),
     log,
     ownProblems: () =>
       [watch.fault, watch.trouble, lastBeat.refusal && refusalProblem(lastBeat.refusal)].filter(

@@ -3,6 +3,7 @@ import type { Pods } from '@app/shared/pods';
 import type { retryData, UploadQueue } from '@app/shared/queue';
 import type { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
+import type { Asking } from './asking.js';
 import type { RedisGate } from './redis-gate.js';
 
 /** What the api's services work with; the token under which Nest hands it out. */
@@ -17,6 +18,7 @@ export abstract class ApiParts {
   abstract readonly moves: Moves;
   abstract readonly incoming: Incoming;
   abstract readonly pods: Pods;
+  abstract readonly asking: Asking;
   abstract readonly log: Logger;
   /** What this api sees of Redis, as sentences for `problems`. */
   abstract readonly ownProblems: () => string[];

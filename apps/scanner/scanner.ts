@@ -3,6 +3,7 @@ import picomatch from 'picomatch';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
+import { Answering } from '@app/shared/questions';
 import { jobStates, openUploadQueue, trimCompleted } from '@app/shared/queue';
 import { Beats, Incoming, lookAtRedis, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
 import { connectForWork, disconnect } from '@app/shared/redis';
@@ -102,6 +103,7 @@ export async function startScanner(
     fail,
   );
 
+  const answering = new Answering(redis, listening, prefix, 'scanner', pod.id, {}, () => loop.leads());
   const trimming = new Trimming(new Trim(redis, prefix), config.history, log);
 
   health.addLive(() =>
@@ -166,6 +168,7 @@ export async function startScanner(
     onSessionStart(listening, prefix, () => loop.hurry()).catch((error: unknown) =>
       log.debug(`session starts are not heard of: ${messageOf(error)}`),
     );
+    answering.start().catch((error: unknown) => log.debug(`questions are not heard: ${messageOf(error)}`));
   };
   void begin().catch(fail);
 
@@ -173,7 +176,7 @@ export async function startScanner(
     hangs: () => hung() > 1000,
     stop: async () => {
       clearInterval(samples);
-      await Promise.all([loop.stop(), trimming.stop()]);
+      await Promise.all([loop.stop(), trimming.stop(), within(500, answering.stop())]);
       clearInterval(heartbeat);
       await Promise.all([within(500, pods.leave(pod.id)), tracing.stop()]);
       await Promise.all([volume.stop(), app.close()]);

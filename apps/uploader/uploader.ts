@@ -4,6 +4,7 @@ import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
 import { History, lookAtRedis, Moves, Sessions } from '@app/shared/records';
+import { Answering } from '@app/shared/questions';
 import { jobStates } from '@app/shared/queue';
 import { connectForWork, disconnect, waitForReplicas, refusalProblem } from '@app/shared/redis';
 import {
@@ -54,6 +55,7 @@ export async function startUploader(
 
   const { prefix } = config.redis;
   const redis = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
+  const listening = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
   const layout = new Layout(config.roots);
   const hands = new Hands();
   const metrics = new UploaderMetrics(registry, {
@@ -96,6 +98,7 @@ export async function startUploader(
   let signInProblem: string | null = null;
   let waysOut: WaysOut | null = null;
   let manifests: ManifestWriter | null = null;
+  let answering: Answering | null = null;
   const clock = new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs);
   const watch = new VolumeWatch(volume, layout, pods, clock, () => pauseOrResume());
 
@@ -239,6 +242,8 @@ export async function startUploader(
     await beating;
     beat();
     worker.start();
+    answering = new Answering(redis, listening, prefix, 'uploader', pod.id, {});
+    answering.start().catch((error: unknown) => log.debug(`questions are not heard: ${messageOf(error)}`));
     if (config.upload.writeManifest) {
       manifests = new ManifestWriter(
         sessions,
@@ -259,7 +264,8 @@ export async function startUploader(
       watch.stop();
       gate?.stop();
       // the queue and its locks need Redis until the last file is handed back
-      await Promise.all([worker?.stop(config.shutdownGraceMs), manifests?.stop()]);
+      const silent = Promise.race([answering?.stop(), new Promise((resolve) => setTimeout(resolve, 500))]);
+      await Promise.all([worker?.stop(config.shutdownGraceMs), manifests?.stop(), silent]);
       clearInterval(heartbeat);
       const left = Promise.race([
         pods.leave(pod.id).catch(() => undefined),
@@ -267,7 +273,7 @@ export async function startUploader(
       ]);
       await Promise.all([left, tracing.stop()]);
       await Promise.all([staging.stop(), volume.stop(), app.close()]);
-      await disconnect(redis);
+      await Promise.all([redis, listening].map(disconnect));
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Response } from 'express';
 import { STATUS_CODES } from 'node:http';
 import { InvalidSessionName, messageOf } from '@app/shared/domain';
 import type { Logger } from '@app/shared/runtime';
+import { NoAnswer } from '../asking.js';
 import { RedisAway } from '../redis-gate.js';
 
 /** What every error looks like: RFC 9457. */
@@ -39,7 +40,8 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private read(error: unknown): { status: number; detail: string } {
-    if (error instanceof RedisAway) return { status: HttpStatus.SERVICE_UNAVAILABLE, detail: error.message };
+    if (error instanceof RedisAway || error instanceof NoAnswer)
+      return { status: HttpStatus.SERVICE_UNAVAILABLE, detail: error.message };
     if (error instanceof InvalidSessionName) return { status: HttpStatus.BAD_REQUEST, detail: error.message };
     if (error instanceof HttpException) return { status: error.getStatus(), detail: detailOf(error) };
     this.log.error(

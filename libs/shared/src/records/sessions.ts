@@ -260,11 +260,14 @@ export class Sessions {
 /**
  * Calls back whenever a session was started; a hint, which the loss of a connection may swallow. Comes back by itself.
  *
- * @param redis a connection for this alone: a subscriber can do nothing else
+ * @param redis a connection that hears channels alone: a subscriber can do nothing else
  */
 export async function onSessionStart(redis: Redis, prefix: string, started: () => void): Promise<void> {
-  redis.on('message', started);
-  await redis.subscribe(channelOf(redis, prefix, 'started'));
+  const own = channelOf(redis, prefix, 'started');
+  redis.on('message', (channel: string) => {
+    if (channel === own) started();
+  });
+  await redis.subscribe(own);
 }
 
 /** Reads the watch hash. Null where it is empty. */

@@ -10,7 +10,7 @@ export function databaseOf(redis: Redis): number {
   return Number(db ?? 0);
 }
 
-/** The name of a channel of this prefix and database alone. @param name `events` or `started` */
-export function channelOf(redis: Redis, prefix: string, name: 'events' | 'started'): string {
+/** The name of a channel of this prefix and database alone. */
+export function channelOf(redis: Redis, prefix: string, name: 'events' | 'started' | 'questions'): string {
   return `${prefix}:${name}:${databaseOf(redis)}`;
 }
