@@ -91,6 +91,7 @@ async function finish(moves: Moves, { session, filename, size }: QueuedFile, i: 
     attempts: 1,
     pod: 'sluice-uploader-7d9f8b6c5-x2x4p',
     maxFiles: 1_000_000,
+    etag: '"0x8DD5A1B2C3D4E5F"',
   });
 }
 

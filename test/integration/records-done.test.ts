@@ -12,7 +12,7 @@ const KEY = '20260131/my%20session';
 const LARGE = 201_234_567_890_123;
 const FACTS = {
   ...{ size: LARGE, md5: 'd41d8cd98f00b204e9800998ecf8427e', mtimeMs: -1, attempts: 2, pod: 'uploader-0' },
-  maxFiles: 100,
+  ...{ maxFiles: 100, etag: '"0x8DD5A1B2C3D4E5F"' },
 };
 
 async function make(t: TestContext) {
@@ -55,6 +55,7 @@ test('a done record is one short text, and reads as it was, whatever its name an
     assert.deepEqual(rest, {
       ...{ filename, session, state: 'done', why: 'verified in the store', size: LARGE, progress: LARGE },
       ...{ attempts: 2, code: null, blobUrl, md5: FACTS.md5, mtime: -1, uploader: 'uploader-0' },
+      etag: '0x8DD5A1B2C3D4E5F',
     });
     assert.ok(queuedAt! <= startedAt! && startedAt! <= finishedAt! && finishedAt! <= Date.now() + 1000);
   }

@@ -17,6 +17,8 @@ export interface UploadedBlob {
    * may not be overwritten. Never the Content-MD5 that a blob carries: anybody may have set that.
    */
   readonly provedMd5: Uint8Array | null;
+  /** The ETag in the service's answer to the commit; null where no such answer came. */
+  readonly committedAs: string | null;
 }
 
 /** The service's refusals to overwrite a blob that a policy or a legal hold protects. */
@@ -37,10 +39,10 @@ export function isImmutable(error: unknown): boolean {
 export async function putWhole(run: Run, staged: StagedFile, tools: Tools): Promise<UploadedBlob | null> {
   const wantedMd5 = await wholeMd5(run, staged, tools);
   try {
-    const provedMd5 = await sendWhole(run, staged, wantedMd5, tools);
-    if (!provedMd5) return null;
+    const sent = await sendWhole(run, staged, wantedMd5, tools);
+    if (!sent) return null;
     run.progress(staged.plan.size, staged.plan.size);
-    return { staged, blocks: null, wantedMd5, provedMd5 };
+    return { staged, blocks: null, wantedMd5, provedMd5: sent.md5, committedAs: sent.etag };
   } catch (error) {
     const found = isImmutable(error) ? await findSinglePut(run, staged, tools) : null;
     if (!found) throw error;
@@ -62,7 +64,7 @@ export async function findSinglePut(
   const wantedMd5 = await wholeMd5(run, staged, tools);
   if (Buffer.compare(found, wantedMd5) !== 0) return null;
   run.note('the store holds this very file already, and does not let it be overwritten');
-  return { staged, blocks: null, wantedMd5, provedMd5: found };
+  return { staged, blocks: null, wantedMd5, provedMd5: found, committedAs: null };
 }
 
 /**
@@ -70,14 +72,14 @@ export async function findSinglePut(
  * its size and Content-MD5, also not after a lost answer to our own put: that MD5 is a label. Only where the store
  * refuses to overwrite it are its bytes read back.
  *
- * @returns the MD5 that the service answered; null where the condition did not hold
+ * @returns the MD5 and the ETag that the service answered; null where the condition did not hold
  */
 async function sendWhole(
   run: Run,
   staged: StagedFile,
   md5: Uint8Array,
   tools: Tools,
-): Promise<Uint8Array | null> {
+): Promise<{ md5: Uint8Array; etag: string } | null> {
   const { size } = staged.plan;
   const lent = staged.bytes ? null : await tools.memory.lend(size, run.signal);
   try {
@@ -86,11 +88,11 @@ async function sendWhole(
     const put = (condition: WriteCondition) =>
       tools.store.putWhole(run.blob, bytes, md5, labelsOf(run, staged, tools), condition, run.signal);
     const first = await put({ absent: true });
-    if (first.written) return first.md5 ?? NO_MD5;
+    if (first.written) return { md5: first.md5 ?? NO_MD5, etag: first.etag };
     const there = await tools.store.properties(run.blob, run.signal);
     if (there) await requireOwnership(run);
     const second = await put(there ? { etag: there.etag } : { neverCommitted: true });
-    return second.written ? (second.md5 ?? NO_MD5) : null;
+    return second.written ? { md5: second.md5 ?? NO_MD5, etag: second.etag } : null;
   } finally {
     lent?.release();
   }

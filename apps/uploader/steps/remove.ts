@@ -132,6 +132,7 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     pod: tools.pod,
     maxFiles: tools.rules.historyMaxFiles,
     record: run.record,
+    etag: verified.etag,
   };
   const written = tools.moves.receipt(run.session, run.filename, verified.claim, facts, run.lock);
   const replicated = written.then(() => tools.replicated());

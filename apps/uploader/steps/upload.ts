@@ -79,14 +79,16 @@ async function putBlocks(
   try {
     const ids = blocks.map((block) => block.id);
     const result = await store.commit(run.blob, ids, labelsOf(run, staged, tools), condition, run.signal);
-    return result.written ? { staged, blocks, wantedMd5: null, provedMd5: null } : null;
+    return result.written
+      ? { staged, blocks, wantedMd5: null, provedMd5: null, committedAs: result.etag }
+      : null;
   } catch (error) {
     // another commit under this name, or seven days, took our uncommitted blocks
     if (error instanceof StoreError && error.code === 'InvalidBlockList') return null;
     if (!isImmutable(error)) throw error;
     // so is our own commit, or our own put over foreign blocks, refused once it was done and its answer was lost
     if (sameBlocks((await store.read(run.blob, run.signal)).committed, blocks))
-      return { staged, blocks, wantedMd5: null, provedMd5: null };
+      return { staged, blocks, wantedMd5: null, provedMd5: null, committedAs: null };
     const found = await findSinglePut(run, staged, tools);
     if (!found) throw error;
     return found;

@@ -14,6 +14,8 @@ export interface VerifiedBlob {
   readonly url: string;
   /** Hex, or null where none was taken. */
   readonly md5: string | null;
+  /** The ETag of what was verified; null where the store did not say. */
+  readonly etag: string | null;
 }
 
 /**
@@ -25,6 +27,7 @@ export interface VerifiedBlob {
  */
 export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Promise<VerifiedBlob> {
   const { staged } = uploaded;
+  let etag = uploaded.committedAs;
   if (uploaded.blocks === null) verifySingle(uploaded);
   else {
     const there = await tools.store.read(run.blob, run.signal);
@@ -32,12 +35,14 @@ export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Pr
     if (there.size !== staged.plan.size)
       throw notVerified(`it has ${there.size} bytes instead of ${staged.plan.size}`);
     if (!sameBlocks(there.committed, uploaded.blocks)) throw notVerified('its block list is another one');
+    etag = there.etag;
   }
   return {
     source: staged.look,
     claim: claimKey(run.blob, staged.look),
     url: tools.store.url(run.session, run.filename),
     md5: staged.md5?.toString('hex') ?? null,
+    etag: etag || null,
   } as VerifiedBlob;
 }
 

@@ -7,6 +7,8 @@ export interface DoneFacts {
   readonly md5: string | null;
   /** Milliseconds since 1970. */
   readonly mtimeMs: number;
+  /** The blob's ETag once it was verified; null where the store did not say. */
+  readonly etag?: string | null;
 }
 
 /**

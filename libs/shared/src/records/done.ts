@@ -4,7 +4,8 @@ import type { FileRecord } from './file-record.js';
 /**
  * Lua functions for the records of done files, which are many and never change: each is one text, a JSON array of session
  * key, file name, size, MD5, mtime, attempts, pod, queued at, started at, finished at, the id of the name's record before
- * it, and the URL where it is not the session's URL and the name. What is the same for all of them is not stored.
+ * it, the URL where it is not the session's URL and the name, else null, and the blob's ETag without its quotes. What is the
+ * same for all of them is not stored.
  *
  * - `finish` makes a live record a done one, `unfinish` the other way round
  * - `drop_done` removes one, and counts it as trimmed
@@ -27,6 +28,10 @@ local function finish(id, s, name, from, facts)
     digits(newest_of(id, name))
   }
   if facts.url ~= '' then record[12] = cjson.encode(facts.url) end
+  if (facts.etag or '') ~= '' then
+    record[12] = record[12] or 'null'
+    record[13] = cjson.encode(facts.etag)
+  end
   drop_record(id, s, name, from)
   redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
   redis.call('ZADD', P .. ':done', id, id)
@@ -56,7 +61,7 @@ local function unfinish(id, record, url)
   if type(record[11]) == 'number' then redis.call('HSET', P .. ':names', name, text(record[11])) end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
-    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', record[12] or url, 'progress', text(record[3]))
+    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', type(record[12]) == 'string' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]))
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
   redis.call('ZADD', P .. ':name:' .. name, id, id)
 end
@@ -66,7 +71,7 @@ end
 export function readDone(id: number, text: string, urlOf: (key: string) => string | null): FileRecord | null {
   const record = parseJson(text);
   if (!Array.isArray(record)) return null;
-  const [key, filename, size, md5, mtime, attempts, pod, queuedAt, startedAt, finishedAt, , url] =
+  const [key, filename, size, md5, mtime, attempts, pod, queuedAt, startedAt, finishedAt, , url, etag] =
     record as readonly unknown[];
   const session = typeof key === 'string' ? parseSessionKey(key) : null;
   if (!session || typeof key !== 'string' || typeof filename !== 'string') return null;
@@ -90,5 +95,6 @@ export function readDone(id: number, text: string, urlOf: (key: string) => strin
     startedAt: number(startedAt),
     finishedAt: number(finishedAt),
     uploader: words(pod),
+    ...(words(etag) === null ? {} : { etag: String(etag) }),
   };
 }

@@ -39,6 +39,8 @@ export interface FileRecord {
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
   readonly uploader: string | null;
+  /** The ETag of its blob when it was verified, without quotes; of files whose receipt holds one (0.2 wrote none). */
+  readonly etag?: string;
 }
 
 /** Whether a job's state says something else than its record. */
@@ -109,5 +111,6 @@ export function readRecord(id: number, hash: Readonly<Record<string, string>>): 
     startedAt: number(hash.started_at),
     finishedAt: number(hash.finished_at),
     uploader: hash.pod || null,
+    ...(hash.etag ? { etag: hash.etag } : {}),
   };
 }

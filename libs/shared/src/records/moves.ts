@@ -177,7 +177,7 @@ export class Moves {
     facts: DoneFacts & { attempts: number; pod: string; maxFiles: number; record?: string },
     lock = UNLOCKED,
   ): Promise<boolean> {
-    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles } = facts;
+    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles, etag } = facts;
     const folder = `${session.datePrefix}/${encodeURIComponent(session.encodedSession)}/`;
     const name = encodeURIComponent(filename);
     const answer = await this.scripts.receipt(
@@ -196,6 +196,7 @@ export class Moves {
       lock.id,
       lock.token,
       facts.record ?? '',
+      etag?.replace(/^"|"$/g, '') ?? '',
     );
     return orLost(answer) === 1;
   }
