@@ -44,6 +44,11 @@ export class BlockedEntries {
     }
   }
 
+  /** Notes a folder that is deeper below its session's than `levels`, as none of ours is: it is not entered. */
+  tooDeep(path: string, levels: number): void {
+    this.#why.set(path, `deeper than ${levels} folders`);
+  }
+
   /** Whether a path is blocked, by itself or in a folder that is. */
   has(path: string): boolean {
     return this.#why.has(path) || this.#isBelowBlocked(path);

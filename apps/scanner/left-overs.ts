@@ -1,6 +1,7 @@
 import {
   blobName,
   isRemovingNameOf,
+  lastPart,
   millisecondsOf,
   removedFileName,
   removingToken,
@@ -12,7 +13,7 @@ import {
 import type { BlockedEntries } from './blocked-entries.js';
 import { isThere } from './looks.js';
 import { mustLead, type ScannerParts } from './parts.js';
-import type { SessionFolder, WalkedRoot } from './walk.js';
+import { nameBelow, type SessionFolder, type WalkedRoot } from './walk.js';
 
 /** Past this age Sluice's short-lived files are left-overs of a dead process; milliseconds. */
 const SHORT_LIVED_MS = 60_000;
@@ -59,18 +60,19 @@ export async function putLeftOversBack(
       const noted = folder.others.includes(note)
         ? await readNote(parts, `${folder.path}/${note}`, blocked)
         : null;
-      const name = noted ?? removedFileName(entry) ?? null;
-      if (name === null || !isRemovingNameOf(entry, name)) {
+      const last = noted ?? removedFileName(entry) ?? null;
+      if (last === null || lastPart(last) !== last || !isRemovingNameOf(entry, last)) {
         problems.push(
           `${path} is a file whose removal did not end, and its name is not known; rename it by hand to what it was called`,
         );
         continue;
       }
       const { session } = folder;
+      const name = nameBelow(folder.below, last);
       standing.push({ name, session, entry });
       if (hands.has(blobName(session, name))) continue;
       seen.add(path);
-      const home = `${folder.path}/${name}`;
+      const home = `${folder.path}/${last}`;
       if (!before.has(path) || folder.files.includes(name)) continue;
       mustLead(parts);
       if (await blocked.attempt(home, isThere(parts.volume, home), 'perhaps')) continue;
@@ -126,7 +128,8 @@ export async function sweep(
         const token = sideNoteToken(note);
         if (token === null || hasLeftOver(folder, token)) continue;
         const path = `${folder.path}/${note}`;
-        const name = await readNote(parts, path, blocked);
+        const last = await readNote(parts, path, blocked);
+        const name = last == null ? last : nameBelow(folder.below, last);
         // a removal that has not renamed yet writes its note first
         const needed =
           name != null && (folder.files.includes(name) || hands.has(blobName(folder.session, name)));

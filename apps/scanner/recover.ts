@@ -1,21 +1,21 @@
-import { blobName, jobId, sessionKey } from '@app/shared/domain';
+import { blobName, folderOf, jobId, sessionKey } from '@app/shared/domain';
 import { inHand } from '@app/shared/pods';
 import { BlockedEntries } from './blocked-entries.js';
 import { dropJobsOfNothing, dropRecordsOfNothing, type EmptyHanded } from './empty-handed.js';
+import { removeEmptyFolders } from './empty-folders.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
 import { putLeftOversBack, sweep, type LeftOvers } from './left-overs.js';
 import { LeaseLost, mustLead, type ScannerParts } from './parts.js';
 import { removeOrphanReasons, showQuarantined } from './quarantined.js';
 import type { Standing } from './scan-memory.js';
-import { walkSessions, type SessionFolder } from './walk.js';
-
-/** Sessions read per round trip. */
-const BATCH = 500;
+import { nameBelow, walkSessions, type SessionFolder } from './walk.js';
 
 /** What recovery remembers from one pass to the next. */
 export class RecoveryMemory {
   /** Paths of left-overs of removals seen in the last pass. */
   leftOvers: ReadonlySet<string> = new Set();
+  /** Paths of folders below a session's folder that the last pass found empty. */
+  emptyFolders: ReadonlySet<string> = new Set();
   /** What stood, for folders that may not be listed any more. */
   standing: ReadonlyMap<string, Standing> = new Map();
   /** Paths of reasons that may not be read; nothing else would ask for them again once their file has a job. */
@@ -25,6 +25,7 @@ export class RecoveryMemory {
   /** Forgets everything: another scanner led in between, or Redis lost its data. */
   clear(): void {
     this.leftOvers = new Set();
+    this.emptyFolders = new Set();
     this.standing = new Map();
     this.unreadReasons.clear();
     this.emptyHanded.failedAt = 0;
@@ -76,7 +77,8 @@ export async function recover(
   await dropRecordsOfNothing(parts, memory.emptyHanded, standing, hands, blocked);
   await removeOrphanReasons(parts, failed.folders, blocked);
   await sweep(parts, [processing, failed], ownNames, hands, blocked);
-  await removeEmptyFolders(parts, [...processing.folders, ...failed.folders], blocked);
+  const folders = [...processing.folders, ...failed.folders];
+  memory.emptyFolders = await removeEmptyFolders(parts, folders, memory.emptyFolders, blocked);
   return { standing, problems: [...blocked.problems(), ...leftOvers.problems] };
 }
 
@@ -93,7 +95,10 @@ function standingFiles(
   // not through yet: a newer file of such a name would be overwritten once the left-over goes on
   for (const { name, session, entry } of leftOvers.standing)
     if (standing.get(name)?.place !== 'processing')
-      standing.set(name, { place: 'processing', path: `${sessionKey(session)}/${entry}` });
+      standing.set(name, {
+        place: 'processing',
+        path: `${sessionKey(session)}/${nameBelow(folderOf(name), entry)}`,
+      });
   return standing;
 }
 
@@ -129,29 +134,4 @@ async function requeueClaimed(
     { files: found.length, first: found[0]?.filename },
     `recovery found ${found.length} claimed file${found.length === 1 ? '' : 's'}`,
   );
-}
-
-/** Removes the empty folders of sessions that are finished, or that Redis knows nothing of. */
-async function removeEmptyFolders(
-  parts: ScannerParts,
-  folders: readonly SessionFolder[],
-  blocked: BlockedEntries,
-): Promise<void> {
-  const empty = folders.filter(
-    (folder) => folder.files.length + folder.leftOvers.length + folder.others.length === 0,
-  );
-  if (empty.length === 0) return;
-  const keys = [...new Set(empty.map(({ session }) => sessionKey(session)))];
-  const known = new Map<string, string>();
-  for (let at = 0; at < keys.length; at += BATCH)
-    for (const record of await parts.sessions.read(keys.slice(at, at + BATCH)))
-      known.set(sessionKey(record), record.state);
-  for (const { path, session } of empty) {
-    const state = known.get(sessionKey(session));
-    if (state !== undefined && state !== 'finished') continue;
-    mustLead(parts);
-    const date = path.slice(0, path.lastIndexOf('/'));
-    if (await blocked.attempt(path, parts.volume.removeEmptyFolder(path), false))
-      await blocked.attempt(date, parts.volume.removeEmptyFolder(date), false);
-  }
 }
