@@ -1,36 +1,37 @@
 import {
   codeOf,
+  folderOf,
   Interrupted,
   messageOf,
   StagingError,
   StoreError,
   VolumeError,
   type Outcome,
-  type SessionRef,
 } from '@app/shared/domain';
 import { writeFault } from '@app/shared/files';
 import { TooFewReplicas } from '@app/shared/redis';
 import type { BlobStore } from './blob-store/blob-store.js';
-import type { Tools } from './run.js';
-import { NamesakeStands } from './steps/claim.js';
+import type { Run, Tools } from './run.js';
+import { NameConflict } from './steps/claim.js';
+import { NamesakeStands } from './steps/locate.js';
 import { SourceStands } from './steps/remove.js';
 
-/** How long a file waits for one that the volume takes for it; milliseconds. */
+/** How long a file waits for another one that has its place; milliseconds. */
 const NAMESAKE_DELAY_MS = 2_000;
 
 /**
  * Turns whatever a step threw into an outcome. Errors that may be the store's or the volume's fault or the file's are told
  * apart by a probe of our own: if that fails too, it is an outage.
  *
- * @param session whose folders the file is moved between
+ * @param file whose folders are tried too
  */
 export async function judge(
   error: unknown,
   { store, volume, layout }: Pick<Tools, 'store' | 'volume' | 'layout'>,
-  session: SessionRef,
+  { session, filename }: Pick<Run, 'session' | 'filename'>,
 ): Promise<Outcome> {
   if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
-  if (error instanceof NamesakeStands)
+  if (error instanceof NamesakeStands || error instanceof NameConflict)
     return { kind: 'settle', why: error.message, delayMs: NAMESAKE_DELAY_MS };
   if (error instanceof TooFewReplicas)
     return { kind: 'outage', of: 'replicas', code: error.name, why: error.message };
@@ -39,8 +40,12 @@ export async function judge(
   if (error instanceof VolumeError && error.disposition !== 'retry') {
     const outage = { kind: 'outage', of: 'volume', code: error.code, why: error.message } as const;
     if (error.disposition === 'outage') return outage;
-    const folders = [layout.processingFolder(session), layout.failedFolder(session)];
-    const fault = await writeFault(volume, layout.roots, folders);
+    const folders = ['', filename].flatMap((name) => [
+      layout.processingFolder(session, name),
+      layout.failedFolder(session, name),
+    ]);
+    if (folderOf(filename) !== '') folders.push(layout.incoming(folderOf(filename)));
+    const fault = await writeFault(volume, layout.roots, new Set(folders));
     if (fault !== null) return { ...outage, why: fault };
   }
   if (error instanceof StagingError)

@@ -2,7 +2,9 @@ import { blobNameFault, LargerThanStaging, millisecondsOf, type Outcome } from '
 import type { Moment, Reservation, StageResult } from '@app/shared/files';
 import { ChangedBlobName } from './blob-store/blob-store.js';
 import type { Run, Tools } from './run.js';
-import { claim, locate, type Found } from './steps/claim.js';
+import { claim } from './steps/claim.js';
+import { locate, type Found } from './steps/locate.js';
+import { putBack } from './steps/put-back.js';
 import { removeSource, SourceVanished } from './steps/remove.js';
 import { changed, restedAs, settle, type Unsettled } from './steps/settle.js';
 import { upload } from './steps/upload.js';
@@ -125,17 +127,6 @@ async function claimAndStage(
   return result;
 }
 
-/**
- * Puts a file back that was claimed just now and is not the one that the scanner saw: Redis may have gone back to a job
- * whose file is delivered, and this be the file of a later session. The scanner sees it anew.
- *
- * @returns whether it is back; never over a file that has come since
- */
-async function putBack(run: Run, { layout, volume }: Tools): Promise<boolean> {
-  const claimed = layout.processing(run.session, run.filename);
-  return (await volume.renameToFree(claimed, layout.incoming(run.filename))) === 'renamed';
-}
-
 /** Claims a file wherever it is, lets it come to rest, and stages it. */
 async function claimThenStage(
   run: Run,
@@ -147,7 +138,7 @@ async function claimThenStage(
   if (!claimed) return { outcome: await nothingLeft(run, tools) };
   const settled = await settle(run, tools);
   if (settled === 'gone') return { outcome: await nothingLeft(run, tools) };
-  if (!settled.rests) return settled.unsettled;
+  if (!settled.rests) return 'kind' in settled ? settled : settled.unsettled;
   if (settled.expect.size > room.bytes) {
     const why = `it grew from ${room.bytes} to ${settled.expect.size} bytes`;
     return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, ['size'], why, tools);

@@ -47,7 +47,7 @@ export class Quarantining {
       }
     } catch (error) {
       if (error instanceof Interrupted) throw error;
-      const outcome = await judge(error, tools, run.session);
+      const outcome = await judge(error, tools, run);
       const path = tools.layout.failed(run.session, run.filename);
       const why = `it could not be quarantined as ${path}: ${'why' in outcome ? outcome.why : messageOf(error)}`;
       return { kind: 'outage', of: 'volume', code: 'code' in outcome ? outcome.code : 'Error', why };

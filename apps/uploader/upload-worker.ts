@@ -187,7 +187,7 @@ export class UploadWorker {
       .catch(async (error: unknown): Promise<Moved> => {
         if (!(error instanceof Interrupted))
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
-        return { outcome: await judge(error, parts.tools, payload.session) };
+        return { outcome: await judge(error, parts.tools, payload) };
       })
       .finally(() => {
         runLog.rests();

@@ -195,6 +195,20 @@ test('a rename onto a name that should be free replaces nothing', async (t) => {
   fs.rmSync(to);
   assert.equal(await volume.renameToFree(from, to), 'missing');
   assert.equal(await volume.renameToFree(from, join(folder, 'no', 'folder')), 'missing');
+  assert.equal(await volume.renameToFree(join(folder, 'none', 'x'), to), 'missing');
+  // a file where a folder should be, and a folder where a file should be
+  fs.writeFileSync(from, 'newer');
+  fs.writeFileSync(to, 'a file');
+  assert.equal(await volume.renameToFree(from, join(to, 'x')), 'missing');
+  assert.equal(await volume.renameToFree(join(to, 'x'), join(folder, 'y')), 'missing');
+  await assert.rejects(volume.makeFolder(to), isVolumeError('ENOTDIR', 'makeFolder'));
+  await assert.rejects(volume.makeFolder(join(to, 'x', 'y')), isVolumeError('ENOTDIR', 'makeFolder'));
+  assert.equal(await volume.unlink(join(to, 'x')), false);
+  assert.equal(await volume.removeEmptyFolder(to), false);
+  fs.rmSync(to);
+  fs.mkdirSync(join(to, 'inside'), { recursive: true });
+  assert.equal(await volume.renameToFree(from, to), 'folder');
+  fs.rmSync(to, { recursive: true });
   // a dangling symlink is something, too
   fs.writeFileSync(from, 'newer');
   fs.symlinkSync('nowhere', to);

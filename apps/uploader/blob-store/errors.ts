@@ -43,7 +43,9 @@ const BY_CODE: Readonly<Record<string, Disposition>> = {
   BlobBeingRehydrated: 'quarantine',
   InvalidResourceName: 'quarantine',
   InvalidUri: 'quarantine',
+  // a hierarchical namespace has a folder of the blob's name, or a blob where its folder would be
   ResourceTypeMismatch: 'quarantine',
+  PathConflict: 'quarantine',
 };
 
 /** A reason is cut after so many characters: Entra ID adds traces and times. */

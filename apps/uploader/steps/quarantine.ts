@@ -1,7 +1,8 @@
 import { removeReasonFile, writeReasonFile } from '@app/shared/files';
 import type { QuarantineReason } from '@app/shared/queue';
 import { requireOwnership, type Run, type Tools } from '../run.js';
-import { isDropOf, isOwn, putLeftOverBack } from './claim.js';
+import { makeFolderFor, makeFree, putLeftOverBack } from './claim.js';
+import { claimedLook, isDropOf, isOwn, quarantinedLook } from './locate.js';
 
 /**
  * What became of a quarantine: the file stands in `<failed>` now; nothing of it is left on the volume; or another file of
@@ -13,7 +14,7 @@ export type Quarantined = 'moved' | 'gone' | 'taken';
  * Moves a file into `<failed>`, its reason written first, so that none ever stands there without one. Never over an
  * existing file, and never a newer file of the name. Safe to repeat: a file that is there already stays.
  *
- * @throws VolumeError; NamesakeStands; Interrupted where another run has taken the job over
+ * @throws VolumeError; NamesakeStands; NameConflict; Interrupted where another run has taken the job over
  */
 export async function quarantine(
   run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
@@ -23,20 +24,26 @@ export async function quarantine(
   const { layout, volume } = tools;
   const target = layout.failed(run.session, run.filename);
   const claimed = layout.processing(run.session, run.filename);
-  const stands = await volume.lookExactly(claimed, run.payload.ino);
+  // what took the file's place before the claim may be a folder, and stands where it was claimed to
+  const stands =
+    reason.code === 'NotAPlainFile'
+      ? await volume.lookExactly(claimed, run.payload.ino)
+      : await claimedLook(run, tools);
   const isClaimed = (stands !== null && stands !== 'namesake') || (await putLeftOverBack(run, tools));
   const source = isClaimed ? claimed : layout.incoming(run.filename);
   if (!isClaimed) {
     const dropped = await volume.lstat(source);
     const isDropped = dropped !== null && isDropOf(dropped, run.payload);
-    const quarantined = await volume.lookExactly(target, run.payload.ino);
+    const quarantined = await quarantinedLook(run, tools);
     // on a volume that folds names the other one may be a namesake, which says nothing of a file that is gone
     if (quarantined && isDropped) return 'taken';
     if (quarantined && quarantined !== 'namesake') return 'moved';
     if (!isDropped) return 'gone';
   }
-  await volume.makeFolder(layout.failedFolder(run.session));
-  if (await volume.lstat(target)) throw new Error(`${target} exists already; it is not replaced`);
+  await makeFolderFor(layout.failedFolder(run.session, run.filename), tools);
+  const there = await volume.lstat(target);
+  if (there?.kind === 'directory') await makeFree(target, tools);
+  else if (there) throw new Error(`${target} exists already; it is not replaced`);
   const text = {
     filename: run.filename,
     date_prefix: run.session.datePrefix,
@@ -52,7 +59,8 @@ export async function quarantine(
     if (!(await volume.lstat(target))) await removeReasonFile(volume, reasons);
     throw error;
   });
-  if (renamed === 'taken') throw new Error(`${target} exists already; it is not replaced`);
+  if (renamed === 'taken' || renamed === 'folder')
+    throw new Error(`${target} exists already; it is not replaced`);
   if (renamed !== 'renamed' && !(await isOwn(target, run, tools))) {
     await removeReasonFile(volume, reasons);
     return 'gone';

@@ -1,6 +1,7 @@
 import {
   differences,
   Interrupted,
+  lastPart,
   millisecondsOf,
   removedFileName,
   removingName,
@@ -27,7 +28,7 @@ export type Removal = { readonly removed: true } | { readonly removed: false; re
  */
 export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tools): Promise<Removal> {
   const { layout, volume } = tools;
-  const folder = layout.processingFolder(run.session);
+  const folder = layout.processingFolder(run.session, run.filename);
   const source = layout.processing(run.session, run.filename);
   const { result, removing, note } = await setAside(run, verified, tools);
   const dropNote = async () => note !== null && (await volume.unlink(note));
@@ -71,14 +72,15 @@ interface Aside {
 /** Renames the source to its dot name: the one that says what it was, or a short one on a volume that finds that too long. */
 async function setAside(run: Run, verified: VerifiedBlob, tools: Tools): Promise<Aside> {
   const { layout, volume } = tools;
-  const folder = layout.processingFolder(run.session);
+  const folder = layout.processingFolder(run.session, run.filename);
   const source = layout.processing(run.session, run.filename);
   // the run's id makes the names its own, so nothing can stand there
   const token = run.id.slice(0, 8);
+  const last = lastPart(run.filename);
   const as = async (name: string): Promise<Aside> => {
     const removing = `${folder}/${name}`;
-    const note = removedFileName(name) === run.filename ? null : `${folder}/${sideNoteName(token)}`;
-    if (note !== null) await volume.writeText(note, run.filename);
+    const note = removedFileName(name) === last ? null : `${folder}/${sideNoteName(token)}`;
+    if (note !== null) await volume.writeText(note, last);
     // a run that slept through its lock must not even lift a newer file of this name
     await requireOwnershipUnlessNew(run);
     const result = await volume.setAside(source, removing, verified.source).catch(refusedAs(source));

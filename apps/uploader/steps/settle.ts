@@ -4,6 +4,7 @@ import {
   differences,
   type Clocks,
   type Difference,
+  type FileKind,
   type FileLook,
   type Observation,
   type Outcome,
@@ -14,7 +15,9 @@ import type { Run, Tools } from '../run.js';
 /** What staging may expect of the file, or the wait until it has come to rest again. */
 export type Settled =
   | { readonly rests: true; readonly expect: { size: number; mtimeNs: bigint } }
-  | { readonly rests: false; readonly unsettled: Unsettled };
+  | { readonly rests: false; readonly unsettled: Unsettled }
+  /** It never will: it is no plain file. */
+  | { readonly rests: false; readonly kind: 'not-a-file'; readonly fileKind: FileKind };
 
 /** A file that changed, with what the next look is compared with. */
 export interface Unsettled {
@@ -36,6 +39,7 @@ export async function settle(run: Run, tools: Tools): Promise<Settled | 'gone'> 
   if (expect) return { rests: true, expect };
   const look = await tools.volume.lookAnew(tools.layout.processing(run.session, run.filename));
   if (!look) return 'gone';
+  if (look.kind !== 'file') return { rests: false, kind: 'not-a-file', fileKind: look.kind };
   const verdict = decideStability(observation, look, clocksOf(tools), {
     minAgeMs: tools.rules.minFileAgeMs,
     useCtime: false,

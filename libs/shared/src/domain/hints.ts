@@ -33,6 +33,10 @@ export const REMEDIES: readonly Remedy[] = [
     codes: ['BlobArchived', 'BlobBeingRehydrated'],
     hint: 'Rehydrate or delete the archived blob, then retry.',
   },
+  {
+    codes: ['ResourceTypeMismatch', 'PathConflict'],
+    hint: 'Drop it again under a name that is no folder of the container, and whose folders are no blobs, and remove this one.',
+  },
   { codes: ['NotAPlainFile'], hint: 'Look at what stands under its name in .processing, and remove it.' },
   { codes: ['KillsWorker'], hint: 'Look why its uploader died (memory limit?) before a retry.' },
   {

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 
@@ -16,13 +16,20 @@ export function unless<A, B>(codes: readonly string[], instead: A, work: () => B
  * Makes a folder and those above it; safe to repeat. Node's own recursive mkdir never ends where a folder that is
  * there answers ENOENT, as /proc and broken mounts do.
  *
- * @throws system errors as they come
+ * @throws system errors as they come; ENOTDIR also where a file has the folder's own name
  */
 export function makeFolder(path: string): void {
-  const made = unless(['ENOENT'], false, () => unless(['EEXIST'], true, () => (mkdirSync(path), true)));
+  const made = unless(['ENOENT'], false, () => (makeOne(path), true));
   if (made) return;
   makeFolder(dirname(path));
-  unless(['EEXIST'], undefined, () => mkdirSync(path));
+  makeOne(path);
+}
+
+function makeOne(path: string): void {
+  if (unless(['EEXIST'], false, () => (mkdirSync(path), true))) return;
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there && !there.isDirectory())
+    throw Object.assign(new Error(`ENOTDIR: a file has the name of the folder ${path}`), { code: 'ENOTDIR' });
 }
 
 /** Renames. @returns `missing` on ENOENT of either side */
@@ -31,16 +38,22 @@ export function rename(from: string, to: string): 'renamed' | 'missing' {
 }
 
 /**
- * What a rename onto a name that should be free came to. `taken`: an entry of this very name stands there; `namesake`: the
- * volume folds names, and what stands there has another one. Nothing was done then.
+ * What a rename onto a name that should be free came to. `taken`: an entry of this very name stands there; `folder`: a
+ * folder of this very name, which other files may be in; `namesake`: the volume folds names, and what stands there has
+ * another one. Nothing was done then.
  */
-export type Renamed = 'renamed' | 'missing' | 'taken' | 'namesake';
+export type Renamed = 'renamed' | 'missing' | 'taken' | 'folder' | 'namesake';
 
 /** Renames onto a name that should be free. */
 export function renameToFree(from: string, to: string): Renamed {
   const there = unless(['ENOENT', 'ENOTDIR'], undefined, () => lstatSync(to, { throwIfNoEntry: false }));
-  if (!there) return rename(from, to);
-  return isListed(to) ? 'taken' : 'namesake';
+  if (!there)
+    // in between, or on the way, a folder may have come where no file is, or a file where a folder was
+    return unless(['EISDIR', 'ENOTEMPTY', 'EEXIST'], 'folder', () =>
+      unless(['ENOTDIR'], 'missing', () => rename(from, to)),
+    );
+  if (!isListed(to)) return 'namesake';
+  return there.isDirectory() ? 'folder' : 'taken';
 }
 
 /**

@@ -55,14 +55,20 @@ export async function rootsFault(volume: Volume, roots: Roots): Promise<string |
 export async function writeFault(
   volume: Volume,
   roots: Roots,
-  folders: readonly string[],
+  folders: Iterable<string>,
 ): Promise<string | null> {
   try {
     const fault = await rootsFault(volume, roots);
     if (fault !== null) return fault;
     for (const folder of folders) {
       if ((await volume.lstat(folder)) === null) continue;
-      await volume.stamp(join(folder, `.sluice-probe-${randomBytes(6).toString('hex')}`));
+      const refused = await volume
+        .stamp(join(folder, `.sluice-probe-${randomBytes(6).toString('hex')}`))
+        .then(
+          () => null,
+          (error: unknown) => `${folder} must be writable: ${messageOf(error)}`,
+        );
+      if (refused !== null) return refused;
     }
     return null;
   } catch (error) {

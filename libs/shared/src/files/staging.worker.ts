@@ -50,7 +50,7 @@ export type StageAnswer =
       /** Milliseconds that the claim took; null without one. */
       readonly claimMs: number | null;
     }
-  /** Nothing was done: the claim came too late, there was nothing to rename, or a namesake stands at its target. */
+  /** Nothing was done: the claim came too late, there was nothing to rename, or a namesake or a folder stands at its target. */
   | { readonly kind: 'unclaimed' }
   | {
       readonly kind: 'changed';
@@ -77,8 +77,8 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
   if (request.claim) {
     if (isOver(request.claim.before)) return { kind: 'unclaimed' };
     const claimed = claim(request.claim.from, request.source);
-    // what stands there under another name is another file's, whose bytes must never be staged for this one
-    if (claimed === 'missing' || claimed === 'namesake') return { kind: 'unclaimed' };
+    // what stands there under another name, or as a folder, is another file's, whose bytes must never be staged for this one
+    if (claimed !== 'renamed' && claimed !== 'taken') return { kind: 'unclaimed' };
   }
   const claimMs = request.claim && performance.now() - began;
   let source: number;

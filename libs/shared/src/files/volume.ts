@@ -135,8 +135,9 @@ export class Volume {
    * Renames onto a name that should be free. NFS has no rename that refuses to replace, so the target is looked at right
    * before, in the same call: no wait of this process comes in between.
    *
-   * @returns `missing` on ENOENT of either side; `taken` where an entry of this very name stands at the target, `namesake`
-   * where the volume folds names and finds one of another: then nothing was done.
+   * @returns `missing` where either side is, or a folder on the way to it; `taken` where an entry of this very name stands
+   * at the target, `folder` where that is a folder, `namesake` where the volume folds names and finds one of another: then
+   * nothing was done.
    */
   renameToFree(from: string, to: string): Promise<Renamed> {
     return this.#ask({ operation: 'renameToFree', path: from, to });
@@ -147,12 +148,12 @@ export class Volume {
     return this.#askSoon({ operation: 'unlink', path });
   }
 
-  /** Makes a folder and those above it; fine where it is there. */
+  /** Makes a folder and those above it; fine where it is there. @throws VolumeError ENOTDIR where a file has such a name */
   makeFolder(path: string): Promise<void> {
     return this.#ask({ operation: 'makeFolder', path });
   }
 
-  /** Removes a folder if it is empty. @returns false where it is not, or is gone. */
+  /** Removes a folder if it is empty. @returns false where it is not, is gone, or is no folder. */
   removeEmptyFolder(path: string): Promise<boolean> {
     return this.#ask({ operation: 'removeEmptyFolder', path });
   }

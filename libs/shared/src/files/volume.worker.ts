@@ -66,11 +66,11 @@ serve((request: VolumeRequest, call: Served) => {
     case 'renameToFree':
       return renameToFree(path, request.to);
     case 'unlink':
-      return unless(['ENOENT'], false, () => (fs.unlinkSync(path), true));
+      return unless(GONE, false, () => (fs.unlinkSync(path), true));
     case 'makeFolder':
       return makeFolder(path);
     case 'removeEmptyFolder':
-      return unless(['ENOTEMPTY', 'ENOENT', 'EEXIST'], false, () => (fs.rmdirSync(path), true));
+      return unless(['ENOTEMPTY', 'EEXIST', ...GONE], false, () => (fs.rmdirSync(path), true));
     case 'readText':
       return unless(GONE, null, () => readText(path, request.maxBytes));
     case 'writeText':
