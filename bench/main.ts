@@ -13,6 +13,7 @@ import { queue } from './rows/queue.js';
 import { records } from './rows/records.js';
 import { scale } from './rows/scale.js';
 import { scan } from './rows/scan.js';
+import { search } from './rows/search.js';
 import { counts, latency, sizes, small } from './rows/small.js';
 import type { Subcommand } from './subcommand.js';
 import { need } from './tools.js';
@@ -24,6 +25,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   scan,
   queue,
   records,
+  search,
   memory,
   scale,
   'nfs-calls': nfsCalls,

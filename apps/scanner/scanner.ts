@@ -5,7 +5,16 @@ import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
 import { Answering } from '@app/shared/questions';
 import { jobStates, openUploadQueue, trimCompleted } from '@app/shared/queue';
-import { Beats, Incoming, lookAtRedis, Moves, onSessionStart, Sessions, Trim } from '@app/shared/records';
+import {
+  Beats,
+  Incoming,
+  lookAtRedis,
+  Moves,
+  NameIndexUpkeep,
+  onSessionStart,
+  Sessions,
+  Trim,
+} from '@app/shared/records';
 import { connectForWork, disconnect } from '@app/shared/redis';
 import {
   createRegistry,
@@ -18,6 +27,7 @@ import {
   type RunningProcess,
 } from '@app/shared/runtime';
 import { ScannerMetrics } from './metrics.js';
+import { NameIndexKeeper } from './name-index.js';
 import type { ScannerParts } from './parts.js';
 import { Rounds } from './rounds.js';
 import { ScanLoop, within } from './scan-loop.js';
@@ -105,6 +115,7 @@ export async function startScanner(
 
   const answering = new Answering(redis, listening, prefix, 'scanner', pod.id, {}, () => loop.leads());
   const trimming = new Trimming(new Trim(redis, prefix), config.history, log);
+  const names = new NameIndexKeeper(new NameIndexUpkeep(redis, prefix), parts.leads, log);
 
   health.addLive(() =>
     hung() > config.nfsHangLimitMs
@@ -165,6 +176,7 @@ export async function startScanner(
     if (warning) log.warn(warning);
     loop.start();
     trimming.start();
+    names.start();
     onSessionStart(listening, prefix, () => loop.hurry()).catch((error: unknown) =>
       log.debug(`session starts are not heard of: ${messageOf(error)}`),
     );
@@ -176,7 +188,7 @@ export async function startScanner(
     hangs: () => hung() > 1000,
     stop: async () => {
       clearInterval(samples);
-      await Promise.all([loop.stop(), trimming.stop(), within(500, answering.stop())]);
+      await Promise.all([loop.stop(), trimming.stop(), names.stop(), within(500, answering.stop())]);
       clearInterval(heartbeat);
       await Promise.all([within(500, pods.leave(pod.id)), tracing.stop()]);
       await Promise.all([volume.stop(), app.close()]);

@@ -73,6 +73,14 @@ test('the previous release and this one work side by side, and take files over f
       .sort(),
     names,
   );
+  // the old ones record files without the index of names
+  for (const prefix of ['old', '1', 'bad', 'from'])
+    await until(`a search for ${prefix} finds what both have recorded`, async () => {
+      const { body } = await world.api(`/v1/files?prefix=${prefix}&limit=1000`);
+      const found = body.items.map(({ filename }: { filename: string }) => filename).sort();
+      const all = [...names, 'bad.'].sort().filter((name) => name.startsWith(prefix));
+      return found.join() === all.join();
+    });
   // what the old one quarantined is retried by the new one
   await world.api('/v1/files/retry', { filenames: ['bad.'] });
   await until('it is in quarantine again', async () => (await world.status()).processed_err === 2);

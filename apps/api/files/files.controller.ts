@@ -18,14 +18,14 @@ import {
   type SessionRef,
 } from '@app/shared/domain';
 import { queueBrakes } from '@app/shared/queue';
-import { RECORD_STATES, type FileRecord } from '@app/shared/records';
+import type { FileRecord } from '@app/shared/records';
 import { Paged, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
 import { FileAndOthers, FileList, Retried, RetryRequest, type FileView } from './files.dto.js';
+import { listFiles } from './listing.js';
 import { retryFailed } from './retry.js';
 import { incomingView, recordView } from './view.js';
-import { alsoShown, cursorOfRecords, cursorOfWaiting, readWalk, wasShown } from './walk.js';
 
 /** Records of a name that are shown, and how many are searched for those of one session. */
 const RECORDS = 50;
@@ -39,7 +39,7 @@ export class FilesController {
 
   @Get()
   @ApiOperation({
-    summary: 'Files, newest first',
+    summary: 'Files, newest first, or by the beginning of their names',
     description:
       'Files in the drop folder (settling, held, ignored) come first, by name; then those that were enqueued. Walked page by page, what stands throughout comes once, also where it moves on meanwhile; what is dropped or trimmed meanwhile may be left out. A page may hold fewer than `limit`; only `next_cursor` null is the end.',
   })
@@ -55,44 +55,30 @@ export class FilesController {
     description: '`<date>/<encoded_session>`',
     schema: { type: 'string', example: '20260131/my%20session' },
   })
+  @ApiQuery({
+    name: 'prefix',
+    required: false,
+    description:
+      'Only files whose name begins so, over all states, old records included; compared byte by byte, no character of it means anything else. Records come by name then, of one name the older first.',
+    schema: { type: 'string', example: 'camera-7/2026-01-' },
+  })
   @Paged()
   @ApiOkResponse({ type: FileList })
   @Problems(400)
   async list(
     @Query('state') state?: string,
     @Query('session') sessionText?: string,
+    @Query('prefix') prefix?: string,
     @Query('limit') limitText?: string,
     @Query('cursor') cursorText?: string,
   ): Promise<FileList> {
-    const limit = readLimit(limitText);
-    const session = readSessionFilter(sessionText);
-    const wanted = readState(state);
-    const walk = readWalk(cursorText);
-    const isWaiting = session === null && walk.before === null;
-    const found = isWaiting ? await this.waiting(wanted, walk.after, limit + 1) : { files: [], lastId: 0 };
-    const waiting = found.files.slice(0, limit);
-    const last = waiting.at(-1);
-    const shown = last ? alsoShown(walk.shown, last.filename, found.lastId) : walk.shown;
-    if (last && found.files.length > limit)
-      return { items: waiting, next_cursor: cursorOfWaiting(last.filename, shown) };
-    const states = RECORD_STATES.filter((candidate) => wanted === null || candidate === wanted);
-    const room = limit - waiting.length;
-    const [{ records, next }, brakes] = await this.parts.gate.ask(() =>
-      Promise.all([
-        this.parts.history.list({ states, session, before: walk.before, limit: room }),
-        queueBrakes(this.parts.queue),
-      ]),
-    );
-    const names = new Set(waiting.map(({ filename }) => filename));
-    const items = [
-      ...waiting,
-      ...records
-        .filter((record) => wanted === null || record.state === wanted)
-        .filter((record) => !wasShown(walk.shown, record))
-        .filter((record) => !(names.has(record.filename) && record.id > found.lastId))
-        .map((record) => recordView(record, brakes)),
-    ];
-    return { items, next_cursor: cursorOfRecords(next, shown) };
+    return listFiles(this.parts, {
+      state: readState(state),
+      session: readSessionFilter(sessionText),
+      beginning: readPrefix(prefix),
+      limit: readLimit(limitText),
+      cursor: cursorText,
+    });
   }
 
   @Get(':filename')
@@ -169,21 +155,6 @@ export class FilesController {
       }),
     };
   }
-
-  /** Files in the drop folder, by name, and the last record when they were seen there. */
-  private async waiting(
-    state: FileState | null,
-    after: string | null,
-    limit: number,
-  ): Promise<{ files: FileView[]; lastId: number }> {
-    if (state !== null && (RECORD_STATES as readonly string[]).includes(state))
-      return { files: [], lastId: 0 };
-    const now = Date.now();
-    const { entries, lastId } = await this.parts.gate.ask(() =>
-      this.parts.incoming.page(state, after, limit),
-    );
-    return { files: entries.map(([name, entry]) => incomingView(name, entry, now)), lastId };
-  }
 }
 
 /** A done file of another session says nothing of what was dropped since under its name. */
@@ -201,6 +172,12 @@ function readState(text: string | undefined): FileState | null {
   const state = FILE_STATES.find((candidate) => candidate === text);
   if (!state) throw new BadRequestException(`state must be one of ${FILE_STATES.join(', ')}`);
   return state;
+}
+
+function readPrefix(text: unknown): string | null {
+  if (text === undefined || text === '') return null;
+  if (typeof text !== 'string') throw new BadRequestException('prefix must be given once');
+  return text;
 }
 
 function readSessionFilter(text: unknown): SessionRef | null {

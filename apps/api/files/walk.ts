@@ -6,40 +6,51 @@ import { makeCursor, readCursor } from '../page.js';
  */
 export type Shown = readonly [upTo: string, lastId: number];
 
-/** Where a walk over all files stands: in the drop folder after a name, or among the records before an id. */
+/** Where a walk is among the records: before an id, or after a place in the order of names; null: not there yet. */
+export type Position = number | string | null;
+
+/** Where a walk over files stands, and how it goes on. */
 export interface Walk {
+  /** The last name of the drop folder that was shown; null at the beginning, and once all of them were. */
   readonly after: string | null;
-  readonly before: number | null;
+  readonly at: Position;
   readonly shown: readonly Shown[];
+  /** The cursor of the next page among the records. @param at null: this page was the last one */
+  readonly cursorOfRecords: (at: Position, shown: readonly Shown[]) => string | null;
+  /** The cursor of the next page in the drop folder. */
+  readonly cursorOfWaiting: (after: string, shown: readonly Shown[]) => string;
 }
 
 /** Parts that a cursor remembers: it must fit into an address. */
 const SHOWN_MAX = 16;
 
-/** Reads the cursor of a walk; without one it begins. @throws BadRequestException */
-export function readWalk(text: string | undefined): Walk {
-  const walk = readCursor('files', text, ({ after, before, shown }) => {
+/**
+ * Reads the cursor of a walk; without one it begins.
+ *
+ * @param byName whether records come by name, not by id
+ * @throws BadRequestException
+ */
+export function readWalk(text: string | undefined, byName: boolean): Walk {
+  const list = byName ? 'files by name' : 'files';
+  const isPosition = byName ? (at: unknown) => typeof at === 'string' : isId;
+  const read = readCursor(list, text, ({ after, at, shown }) => {
     if (!Array.isArray(shown) || shown.length > SHOWN_MAX || !shown.every(isShown)) return null;
-    if (typeof after === 'string' && before === null) return { after, before, shown };
-    return after === null && isId(before) ? { after, before, shown } : null;
+    if (typeof after === 'string' && at === null) return { after, at, shown };
+    return after === null && isPosition(at) ? { after, at: at as Position, shown } : null;
   });
-  return walk ?? { after: null, before: null, shown: [] };
-}
-
-/** The cursor of the next page among the records. @param before null: this page was the last one */
-export function cursorOfRecords(before: number | null, shown: readonly Shown[]): string | null {
-  if (before === null) return null;
-  // what is recorded before the walk began was not shown yet
-  return makeCursor('files', {
-    after: null,
-    before,
-    shown: shown.filter(([, lastId]) => lastId < before - 1),
-  });
-}
-
-/** The cursor of the next page in the drop folder. */
-export function cursorOfWaiting(after: string, shown: readonly Shown[]): string {
-  return makeCursor('files', { after, before: null, shown });
+  return {
+    ...(read ?? { after: null, at: null, shown: [] }),
+    cursorOfWaiting: (after, shown) => makeCursor(list, { after, at: null, shown }),
+    cursorOfRecords: (at, shown) =>
+      at === null
+        ? null
+        : // what was recorded before the walk began was not shown yet
+          makeCursor(list, {
+            after: null,
+            at,
+            shown: shown.filter(([, lastId]) => byName || lastId < Number(at) - 1),
+          }),
+  };
 }
 
 /** Adds the part that a page showed. */

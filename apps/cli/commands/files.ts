@@ -8,6 +8,7 @@ import { askOf, count } from './ask.js';
 interface Options {
   readonly state?: string;
   readonly session?: string;
+  readonly prefix?: string;
   readonly limit: number;
   readonly cursor?: string;
 }
@@ -20,6 +21,7 @@ export function registerFiles(program: Command): void {
     .argument('[name]', 'a file name')
     .addOption(new Option('--state <state>', 'only files in this state').choices(FILE_STATES))
     .option('--session <key>', 'only files of this session, <date>/<encoded session>')
+    .option('--prefix <text>', 'only files whose name begins so, by name')
     .option('--limit <n>', 'so many at most', count, 100)
     .option('--cursor <cursor>', 'go on where a page before ended')
     .action(async (name: string | undefined, options: Options, command: Command): Promise<void> => {
@@ -32,8 +34,8 @@ export function registerFiles(program: Command): void {
           ...(page.next_cursor === null ? [] : [`More with --cursor ${page.next_cursor}`]),
         ]);
       }
-      if (query.state !== undefined || query.cursor !== undefined)
-        throw new WrongUsage('a name is shown whole; leave out --state and --cursor');
+      if (query.state !== undefined || query.cursor !== undefined || query.prefix !== undefined)
+        throw new WrongUsage('a name is shown whole; leave out --state, --prefix and --cursor');
       const file = await client.get<FileAnswer & { others: FileAnswer[] }>(
         `v1/files/${encodeURIComponent(name)}`,
         { session: query.session },

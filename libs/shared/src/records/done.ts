@@ -32,7 +32,7 @@ local function finish(id, s, name, from, facts)
     record[12] = record[12] or 'null'
     record[13] = cjson.encode(facts.etag)
   end
-  drop_record(id, s, name, from)
+  drop_live(id, s, name, from)
   redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
   redis.call('ZADD', P .. ':done', id, id)
   redis.call('ZADD', skey(s) .. ':done', id, id)
@@ -52,6 +52,7 @@ local function drop_done(id)
   local record = read_done(id)
   if not record then redis.call('ZREM', P .. ':done', id) return end
   forget_done(id, record[1], record[2])
+  remove_name(record[2], id)
   redis.call('HINCRBY', skey(record[1]), 'done_trimmed', 1)
 end
 local function unfinish(id, record, url)

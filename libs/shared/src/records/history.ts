@@ -3,8 +3,19 @@ import { jobId, sessionKey, type SessionRef } from '../domain/index.js';
 import { JOB_FIELDS, jobKey, type JobState } from '../queue/index.js';
 import { pairsOf } from '../redis/index.js';
 import { readDone } from './done.js';
-import { isElsewhere, movedTo, readRecord, type FileRecord, type RecordState } from './file-record.js';
+import {
+  isElsewhere,
+  movedTo,
+  readRecord,
+  RECORD_STATES,
+  type FileRecord,
+  type RecordState,
+} from './file-record.js';
 import { recordScript } from './lua.js';
+import { NameIndex, type NamePlace } from './name-index.js';
+
+/** Calls that one page of a search makes at most, each of which looks at some thousand names. */
+const SEARCH_CALLS = 20;
 
 /** Each record as it is kept, and the URLs of the sessions of those that are done. */
 const READ = `
@@ -46,6 +57,7 @@ export class History {
   private readonly readScript;
   private readonly findScript;
   private readonly listScript;
+  private readonly names: NameIndex;
 
   constructor(
     private readonly redis: Redis,
@@ -56,6 +68,7 @@ export class History {
     this.readScript = recordScript(redis, prefix, 'sluiceRecordsRead', READ);
     this.findScript = recordScript(redis, prefix, 'sluiceRecordsFind', FIND);
     this.listScript = recordScript(redis, prefix, 'sluiceRecordsList', LIST);
+    this.names = new NameIndex(redis, prefix);
   }
 
   /**
@@ -79,6 +92,36 @@ export class History {
     // by the ids: a record that is trimmed meanwhile does not end the list
     const next = ids.length > query.limit ? (page.at(-1) ?? Number.MAX_SAFE_INTEGER) : null;
     return { records: await this.withJobs(await this.read(page)), next };
+  }
+
+  /**
+   * Records of these states whose file names begin with a text, by name. Each once, also one that changes its state
+   * meanwhile.
+   *
+   * @param query `states` null: of any state
+   * @returns at most `limit` of them, and `after` of the next page; null where there is none. It may be few where many
+   *   names begin so and few are of these states
+   */
+  async search(query: {
+    beginning: string;
+    states: readonly RecordState[] | null;
+    session: SessionRef | null;
+    after: NamePlace;
+    limit: number;
+  }): Promise<{ records: FileRecord[]; next: NamePlace | null }> {
+    const { beginning, session, limit } = query;
+    const base = session ? `${this.prefix}:session:${sessionKey(session)}` : this.prefix;
+    const states = query.states ?? (session ? RECORD_STATES : []);
+    const filters = states.flatMap((state) => indexesOf(base, state));
+    const ids: number[] = [];
+    // an entry of the index goes on with a zero byte, which no name holds
+    let next: NamePlace | null = beginning.includes('\0') ? null : query.after;
+    for (let call = 0; call < SEARCH_CALLS && next !== null && ids.length < limit; call++) {
+      const page = await this.names.page(beginning, next, limit - ids.length, filters);
+      ids.push(...page.ids);
+      next = page.next;
+    }
+    return { records: await this.withJobs(await this.read(ids)), next };
   }
 
   /** The records of a name, newest first. */

@@ -83,16 +83,20 @@ export class Incoming {
    * Entries in a state (null: in any) by name, those after a name (null: from the first), at most `limit`. Reads as many
    * as the scanner examines, never the whole folder.
    *
+   * @param beginning only names that begin with it
    * @returns also the id of the last record when the scanner published this view: later ones may be of files in it
    */
   async page(
     state: string | null,
     after: string | null,
     limit: number,
+    beginning = '',
   ): Promise<{ entries: (readonly [string, IncomingEntry])[]; lastId: number }> {
     const [flat, ids] = (await this.pageScript()) as [string[], (string | null)[]];
     const hash = Object.fromEntries(pairsOf(flat));
-    const names = Object.keys(hash).filter((name) => after === null || name > after);
+    const names = Object.keys(hash).filter(
+      (name) => (after === null || name > after) && name.startsWith(beginning),
+    );
     const page: (readonly [string, IncomingEntry])[] = [];
     for (const name of names.sort()) {
       if (page.length === limit) break;

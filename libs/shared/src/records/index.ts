@@ -7,6 +7,8 @@ export * from './incoming.js';
 export * from './live.js';
 export * from './manifest.js';
 export * from './moves.js';
+export * from './name-index.js';
+export * from './name-index-upkeep.js';
 export * from './redis-at-start.js';
 export * from './sessions.js';
 export * from './totals.js';

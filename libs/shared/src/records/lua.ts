@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { JOB_KEYS } from '../queue/index.js';
 import { DONE } from './done.js';
+import { NAME_INDEX } from './name-index-lua.js';
 import { bindScript, databaseOf, type Script } from '../redis/index.js';
 
 /**
@@ -18,12 +19,12 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  * - `:files:<state>` and `:session:<key>:files:<state>` zsets of record ids, scored by id; of done ones `:done` and
  *   `:session:<key>:done` (release 0.1 kept them as `:file:<id>`, `:name:<filename>` and `:files:done`; those are read until
  *   they are trimmed)
+ * - `:by-name` and `:by-name:<entry>` zsets of all records by file name, see name-index-lua.ts
  * - `:receipts:<blob>` hash: claim -> 1
  * - `:finished` set of session keys that finished since their manifest was stored
  * - `:events:<database>` channel, each message an event or several, and `:started:<database>`, which tells the scanner that a session was started
  */
 const PRELUDE = `${JOB_KEYS}
-local P = KEYS[1]
 local at
 local function now()
   if not at then
@@ -108,6 +109,7 @@ end
 local function write_record(id, s, name, size, state, why)
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', state, 'why', why, 'size', size, 'attempts', 0, 'deaths', 0, 'alone_deaths', 0, 'run', '', 'queued_at', now(), 'updated_at', now())
   redis.call('ZADD', P .. ':name:' .. name, id, id)
+  add_name(name, id)
 end
 local function new_record(s, name, size)
   local id = string.format('%.0f', redis.call('INCR', P .. ':seq'))
@@ -138,15 +140,25 @@ local function resize(id, s, before, size)
     redis.call('HSET', fkey(id), 'size', size)
   end
 end
-local function drop_record(id, s, name, state)
+-- its place in the index of names is that of the record, which may go on as a done one
+local function drop_live(id, s, name, state)
   index(id, s, state, nil)
   redis.call('ZREM', P .. ':name:' .. name, id)
   redis.call('DEL', fkey(id))
+end
+local function drop_record(id, s, name, state)
+  drop_live(id, s, name, state)
+  remove_name(name, id)
 end
 `;
 
 /** Binds a script of the records; see `PRELUDE` for the keys and functions it may use. */
 export function recordScript(redis: Redis, prefix: string, name: string, body: string): Script {
   // a script cannot ask for its database, and a channel reaches all of them
-  return bindScript(redis, name, prefix, `local DB = '${databaseOf(redis)}'\n${PRELUDE}${DONE}${body}`);
+  return bindScript(
+    redis,
+    name,
+    prefix,
+    `local P, DB = KEYS[1], '${databaseOf(redis)}'\n${NAME_INDEX}${PRELUDE}${DONE}${body}`,
+  );
 }
