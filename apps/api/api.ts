@@ -57,6 +57,7 @@ export async function startApi(
     history: new History(redis, prefix, jobStates(redis, prefix)),
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
+    labels: config.labels,
     pods,
     asking: new Asking(gate, new Questions(redis, prefix), pods),
     log,

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Labels } from '@app/shared/config';
 import type { Pods } from '@app/shared/pods';
 import type { retryData, UploadQueue } from '@app/shared/queue';
 import type { History, Incoming, Moves, Sessions } from '@app/shared/records';
@@ -17,6 +18,8 @@ export abstract class ApiParts {
   abstract readonly history: History;
   abstract readonly moves: Moves;
   abstract readonly incoming: Incoming;
+  /** Of all blobs, as far as this api's settings say. */
+  abstract readonly labels: Labels;
   abstract readonly pods: Pods;
   abstract readonly asking: Asking;
   abstract readonly log: Logger;

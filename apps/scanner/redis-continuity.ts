@@ -6,7 +6,7 @@ import { dropStaleJobs } from './stale-jobs.js';
 
 /** How long a sentence about lost data stays; milliseconds. */
 const SHOWN_MS = 24 * 3600_000;
-const NOT_WATCHING: Watch = { enabled: false, session: null, changedAt: 0, stopping: null };
+const NOT_WATCHING: Watch = { enabled: false, session: null, changedAt: 0, stopping: null, labels: {} };
 
 /** What a check found. */
 export interface Checked {

@@ -6,7 +6,7 @@ import {
   sessionKey,
   VolumeError,
 } from '@app/shared/domain';
-import type { BeatMark, Watch } from '@app/shared/records';
+import { readLabelsOfSessions, type BeatMark, type Watch } from '@app/shared/records';
 import type { ScannerParts } from './parts.js';
 
 /** How old the mark on the volume may become; milliseconds. */
@@ -88,7 +88,7 @@ export class SessionFile {
   }
 }
 
-function factsOf({ enabled, session, changedAt, stopping }: Watch): object {
+function factsOf({ enabled, session, changedAt, stopping, labels }: Watch): object {
   return {
     enabled,
     date_prefix: session?.datePrefix ?? null,
@@ -97,6 +97,7 @@ function factsOf({ enabled, session, changedAt, stopping }: Watch): object {
     started_at: session ? new Date(session.startedAt).toISOString() : null,
     changed_at: changedAt,
     ...(stopping === null ? {} : { stopping }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
   };
 }
 
@@ -107,12 +108,13 @@ function textOf(watch: Watch): string {
 function readWatchOf(note: Readonly<Record<string, unknown>>): Watch | null {
   const changedAt = number(note.changed_at);
   const { date_prefix: datePrefix, encoded_session: encodedSession } = note;
-  if (note.enabled !== true) return { enabled: false, session: null, changedAt, stopping: null };
+  const labels = readLabelsOfSessions(note.labels);
+  if (note.enabled !== true) return { enabled: false, session: null, changedAt, stopping: null, labels };
   if (typeof datePrefix !== 'string' || typeof encodedSession !== 'string') return null;
   if (!isDatePrefix(datePrefix) || !isEncodedSession(encodedSession)) return null;
   const startedAt = Date.parse(String(note.started_at)) || Date.now();
   const session = { datePrefix, encodedSession, name: String(note.session_name), startedAt };
-  return { enabled: true, session, changedAt, stopping: number(note.stopping) || null };
+  return { enabled: true, session, changedAt, stopping: number(note.stopping) || null, labels };
 }
 
 function readMarkOf(note: Readonly<Record<string, unknown>>): BeatMark {

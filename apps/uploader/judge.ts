@@ -1,3 +1,4 @@
+import { hasLabels, NO_LABELS, type Labels } from '@app/shared/config';
 import {
   codeOf,
   folderOf,
@@ -11,6 +12,8 @@ import {
 import { writeFault } from '@app/shared/files';
 import { TooFewReplicas } from '@app/shared/redis';
 import type { BlobStore } from './blob-store/blob-store.js';
+import { LabelsRefused } from './blob-store/errors.js';
+import { UnusableLabels } from './proved-labels.js';
 import type { Run, Tools } from './run.js';
 import { NameConflict } from './steps/claim.js';
 import { NamesakeStands } from './steps/locate.js';
@@ -24,11 +27,13 @@ const NAMESAKE_DELAY_MS = 2_000;
  * apart by a probe of our own: if that fails too, it is an outage.
  *
  * @param file whose folders are tried too
+ * @param labels of the file's blob
  */
 export async function judge(
   error: unknown,
   { store, volume, layout }: Pick<Tools, 'store' | 'volume' | 'layout'>,
   { session, filename }: Pick<Run, 'session' | 'filename'>,
+  labels: Labels = NO_LABELS,
 ): Promise<Outcome> {
   if (error instanceof Interrupted) return { kind: 'interrupted', why: error.message };
   if (error instanceof NamesakeStands || error instanceof NameConflict)
@@ -50,7 +55,9 @@ export async function judge(
   }
   if (error instanceof StagingError)
     return { kind: 'outage', of: 'staging', code: error.code, why: error.message };
-  if (error instanceof StoreError) return judgeStore(error, store);
+  if (error instanceof UnusableLabels)
+    return { kind: 'outage', of: 'labels', code: error.name, why: error.message };
+  if (error instanceof StoreError) return judgeStore(error, store, labels);
   // ioredis' name for an answer that says no, as a full Redis does: no fault of a file
   if (error instanceof Error && error.name === 'ReplyError')
     return { kind: 'outage', of: 'redis', code: error.name, why: messageOf(error) };
@@ -64,8 +71,9 @@ export async function judge(
   return { kind: 'retry', code, why: messageOf(error) };
 }
 
-async function judgeStore(error: StoreError, store: BlobStore): Promise<Outcome> {
+async function judgeStore(error: StoreError, store: BlobStore, labels: Labels): Promise<Outcome> {
   const { code, message: why } = error;
+  if (error instanceof LabelsRefused) return { kind: 'outage', of: 'labels', code, why };
   switch (error.disposition) {
     case 'outage':
       return { kind: 'outage', of: 'store', code, why };
@@ -74,9 +82,15 @@ async function judgeStore(error: StoreError, store: BlobStore): Promise<Outcome>
     case 'retry':
       return { kind: 'retry', code, why };
     case 'probe':
-      return store.probe().then(
-        () => ({ kind: 'retry', code, why }) as const,
-        () => ({ kind: 'outage', of: 'store', code, why }) as const,
-      );
+      return store
+        .probe()
+        .then(() => (hasLabels(labels) ? store.proveLabels(labels) : undefined))
+        .then(
+          () => ({ kind: 'retry', code, why }) as const,
+          (failed: unknown) =>
+            failed instanceof LabelsRefused
+              ? { kind: 'outage', of: 'labels', code, why: failed.message }
+              : { kind: 'outage', of: 'store', code, why },
+        );
   }
 }

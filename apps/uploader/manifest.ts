@@ -3,7 +3,7 @@ import { blobName, blockId, messageOf, parseSessionKey, type SessionRef } from '
 import { manifest, type History, type Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { BlobStore } from './blob-store/blob-store.js';
-import type { BlobLabels } from './blob-store/writes.js';
+import { PLAIN_LABELS } from './blob-store/writes.js';
 
 /** How often finished sessions are looked for; milliseconds. */
 const LOOK_MS = 2_000;
@@ -11,7 +11,6 @@ const LOOK_MS = 2_000;
 const BLOCK_BYTES = 4 * 1024 * 1024;
 /** The manifest's name in its session's folder; no dropped file can have it. */
 export const MANIFEST_NAME = '.manifest.jsonl';
-const LABELS: BlobLabels = { contentType: 'application/x-ndjson', md5: null, metadata: {} };
 
 /** Stores the manifest of each session that finishes, so that it outlives Redis (`APP_WRITE_MANIFEST`). */
 export class ManifestWriter {
@@ -24,6 +23,8 @@ export class ManifestWriter {
     private readonly history: History,
     private readonly store: BlobStore,
     private readonly log: Logger,
+    /** Of all blobs; null where nobody has chosen one. A manifest has no other label: it is written again. */
+    private readonly encryptionScope: string | null,
   ) {}
 
   /** Begins to look for finished sessions. */
@@ -74,7 +75,7 @@ export class ManifestWriter {
       const bytes = Buffer.from(text);
       const md5 = createHash('md5').update(bytes).digest();
       ids.push(blockId(ids.length, md5));
-      await this.store.putBlock(blob, ids.at(-1) ?? '', bytes, md5, signal);
+      await this.store.putBlock(blob, ids.at(-1) ?? '', bytes, md5, signal, this.encryptionScope);
     };
     const total = { files: 0, missing: 0 };
     let text = '';
@@ -88,7 +89,9 @@ export class ManifestWriter {
     }
     if (text !== '') await put(text);
     const condition = there.etag === null ? ({ absent: true } as const) : { etag: there.etag };
-    const result = await this.store.commit(blob, ids, LABELS, condition, signal);
+    const { encryptionScope } = this;
+    const labels = { ...PLAIN_LABELS, contentType: 'application/x-ndjson', encryptionScope };
+    const result = await this.store.commit(blob, ids, labels, condition, signal);
     if (!result.written) throw new Error('another uploader wrote it meanwhile');
     return total;
   }

@@ -3,6 +3,7 @@ import type { Moves, Sessions } from '@app/shared/records';
 import type { Logger, Tracing } from '@app/shared/runtime';
 import type { Hands } from './hands.js';
 import type { UploaderMetrics } from './metrics.js';
+import type { ProvedLabels } from './proved-labels.js';
 import type { Tools } from './run.js';
 import type { StoreGate } from './store-gate.js';
 
@@ -15,6 +16,7 @@ export interface ProcessorParts {
   readonly tools: Tools;
   readonly moves: Moves;
   readonly sessions: Sessions;
+  readonly labels: ProvedLabels;
   readonly hands: Hands;
   readonly gate: () => StoreGate;
   readonly metrics: UploaderMetrics;

@@ -1,3 +1,4 @@
+import type { Labels } from '@app/shared/config';
 import { takenOver, type BlockRule, type Layout, type SessionRef } from '@app/shared/domain';
 import { isOver, type Moment, type Staging, type Volume, type VolumeClock } from '@app/shared/files';
 import type { JobLock, ReadPayload } from '@app/shared/queue';
@@ -31,6 +32,8 @@ export interface Run {
   readonly retried: boolean;
   /** Whether no run before this one can have claimed the file. */
   readonly first: boolean;
+  /** What its blob carries by somebody's choice: the labels for all files, and its session's over them. */
+  readonly labels: Labels;
   /** The id of the file's record, as it was when the run began. */
   readonly record: string;
   /** What its job's lock is held with; records are changed only while it is. */

@@ -155,6 +155,7 @@ export class UploadWorker {
       payload: current,
       retried,
       first: begun.first,
+      labels: parts.labels.all,
       record: begun.record,
       lock,
       signal,
@@ -171,6 +172,7 @@ export class UploadWorker {
     };
     this.runLogs.add(runLog);
     const suspect = begun.deaths >= SUSPECT_DEATHS;
+    let labels = parts.labels.all;
     const moved = await parts.hands
       .hold(blob, suspect, signal, async () => {
         if (suspect) {
@@ -182,12 +184,14 @@ export class UploadWorker {
           return {
             outcome: { kind: 'outage', of: 'store', code: 'StoreAway', why: 'the store is away' } as const,
           };
-        return moveFile(run, parts.tools);
+        labels = parts.labels.read(begun.labels);
+        await parts.labels.prove(labels, signal);
+        return moveFile({ ...run, labels }, parts.tools);
       })
       .catch(async (error: unknown): Promise<Moved> => {
         if (!(error instanceof Interrupted))
           log.debug({ stack: error instanceof Error ? error.stack : undefined }, 'the run met an error');
-        return { outcome: await judge(error, parts.tools, payload) };
+        return { outcome: await judge(error, parts.tools, payload, labels) };
       })
       .finally(() => {
         runLog.rests();

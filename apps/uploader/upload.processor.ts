@@ -24,6 +24,7 @@ const AWAY = {
   staging: 'staging has no room',
   redis: 'Redis refuses writes',
   replicas: 'Redis lacks replicas',
+  labels: 'its labels are refused',
 } as const;
 
 /** Turns the outcome of each run into queue behaviour: the one place that does. */

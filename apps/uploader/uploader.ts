@@ -22,6 +22,7 @@ import { NoAccess, openBlobStore } from './blob-store/credentials.js';
 import { Hands } from './hands.js';
 import { UploaderMetrics } from './metrics.js';
 import { ManifestWriter } from './manifest.js';
+import { ProvedLabels } from './proved-labels.js';
 import { stillProblems } from './still.js';
 import { StoreGate } from './store-gate.js';
 import { UploadWorker } from './upload-worker.js';
@@ -232,6 +233,7 @@ export async function startUploader(
       },
       moves,
       sessions,
+      labels: new ProvedLabels(config.labels, store),
       hands,
       gate: () => current,
       metrics,
@@ -250,6 +252,7 @@ export async function startUploader(
         new History(redis, prefix, jobStates(redis, prefix)),
         store,
         log,
+        config.labels.encryptionScope,
       );
       manifests.start();
     }

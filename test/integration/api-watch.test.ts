@@ -204,3 +204,32 @@ test('a query parameter that a call does not know is refused by its name', async
   assert.equal((await api.ask('/healthz?probe')).status, 200);
   assert.equal((await api.ask('/docs-json')).status, 200);
 });
+
+test('labels of a session: what Azure would refuse is named, the same call changes them, and none is said keeps them', async (t) => {
+  const api = await apiAlone(t);
+  const start = (labels?: unknown) => api.post('/v1/watch/start', { session_name: 'labelled', labels });
+  const labels = async () => (await api.ask(`/v1/sessions/${today()}/labelled`)).body.labels as unknown;
+  for (const [given, named] of [
+    [[], /labels must be an object/],
+    ['x', /labels must be an object/],
+    [{ tier: 'hot' }, /labels.tier must be one of Hot/],
+    [{ colour: 'red' }, /labels has no "colour"/],
+    [{ tags: { 'a&b': '1' } }, /labels.tags has a character in "a&b=1"/],
+    [{ metadata: { sha256: '1' } }, /labels.metadata has "sha256", which Sluice writes itself/],
+    [{ encryption_scope: '-' }, /labels.encryption_scope is "-"/],
+  ] as const)
+    assert.match(problem(await start(given), 400), named);
+  assert.equal((await api.ask('/v1/status')).body.enabled, false, 'a call that is refused starts nothing');
+
+  assert.equal((await start()).status, 200);
+  assert.equal(await labels(), null);
+  const given = { tier: 'Cool', tags: { a: '1' }, metadata: { b: '2' }, encryption_scope: 'one' };
+  assert.equal((await start(given)).status, 200);
+  assert.deepEqual(await labels(), given);
+  assert.equal((await start(null)).status, 200);
+  assert.deepEqual(await labels(), given);
+  assert.equal((await start({ tags: { c: '3' } })).status, 200);
+  assert.deepEqual(await labels(), { tags: { c: '3' } }, 'the newest take the place of all before');
+  assert.equal((await start({})).status, 200);
+  assert.equal(await labels(), null);
+});

@@ -7,11 +7,12 @@ import { blockId, StoreError } from '@app/shared/domain';
 import { WaysOut } from '@app/shared/network';
 import { BlobStore } from '../../apps/uploader/blob-store/blob-store.js';
 import { openContainer, type BodyDigests } from '../../apps/uploader/blob-store/pipeline.js';
+import { PLAIN_LABELS } from '../../apps/uploader/blob-store/writes.js';
 import { ACCOUNT, Proxy, TestAzurite } from '../support/index.js';
 
 const BYTES = Buffer.alloc(5000, 'sluice');
 const MD5 = createHash('md5').update(BYTES).digest();
-const LABELS = { contentType: 'text/plain', md5: MD5, metadata: {} };
+const LABELS = { ...PLAIN_LABELS, contentType: 'text/plain', md5: MD5 };
 
 async function open(t: TestContext) {
   const azurite = await TestAzurite.start();

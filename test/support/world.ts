@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -207,6 +207,12 @@ export class World {
       // not every answer is JSON
     }
     return { status: answer.status, body: parsed, headers: answer.headers, text };
+  }
+
+  /** What the scanner keeps on the volume of the active session; empty before it does. */
+  noteOfSession(): string {
+    const path = join(this.processing, '.sluice-session');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
   }
 
   /** Starts a session. @returns its key, `<date>/<encoded session>` */

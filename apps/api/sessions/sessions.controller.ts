@@ -2,7 +2,7 @@ import { BadRequestException, Controller, Get, NotFoundException, Param, Query, 
 import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { once } from 'node:events';
-import { isDatePrefix, isEncodedSession, sessionKey, type SessionRef } from '@app/shared/domain';
+import { isDatePrefix, isEncodedSession, parseObject, sessionKey, type SessionRef } from '@app/shared/domain';
 import type { PodReport } from '@app/shared/pods';
 import { manifest, type SessionRecord } from '@app/shared/records';
 import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
@@ -127,6 +127,7 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
     stopped_at: time(record.stoppedAt),
     finished_at: time(record.finishedAt),
     url: record.url,
+    labels: parseObject(record.labels),
   };
 }
 

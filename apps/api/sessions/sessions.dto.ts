@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { LabelsView } from './labels.dto.js';
 
 /** Files of a session by state. */
 export class SessionFiles {
@@ -51,6 +52,12 @@ export class SessionView {
     description: 'The blob prefix as an uploader reported it.',
   })
   url!: string | null;
+  @ApiProperty({
+    type: LabelsView,
+    nullable: true,
+    description: "Its own labels, which go before the uploaders' settings; null where it has none.",
+  })
+  labels!: LabelsView | null;
 }
 
 /** A page of sessions, newest first. */

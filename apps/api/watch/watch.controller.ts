@@ -2,10 +2,11 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { datePrefix, encodeSession } from '@app/shared/domain';
-import type { NamedSession } from '@app/shared/records';
+import { OtherScope, type NamedSession } from '@app/shared/records';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
 import { StartedSession, SessionName, StartRequest, Stopped, StopRequest } from './watch.dto.js';
+import { otherScope, textOfLabels } from './labels.js';
 import { waitUntilListed } from './wait-until-listed.js';
 
 /** Starts and stops sessions. */
@@ -24,7 +25,16 @@ export class WatchController {
   @ApiBody({
     type: StartRequest,
     required: false,
-    examples: { named: { value: { session_name: 'my session' } }, unnamed: { value: {} } },
+    examples: {
+      named: { value: { session_name: 'my session' } },
+      unnamed: { value: {} },
+      labelled: {
+        value: {
+          session_name: 'my session',
+          labels: { tier: 'Cool', tags: { project: 'mars' }, metadata: { owner: 'lab_7' } },
+        },
+      },
+    },
   })
   @ApiOkResponse({ type: StartedSession })
   @Problems(400, 413, 415)
@@ -32,11 +42,13 @@ export class WatchController {
     const given = body.session_name ?? '';
     const name = given.trim() === '' ? `00-session-${uuidv7()}` : given;
     const encodedSession = encodeSession(name);
-    const { gate, sessions } = this.parts;
+    const { gate, sessions, labels: all } = this.parts;
+    const labels = textOfLabels(body.labels, all);
     // all apis agree on the day, whatever their own clocks say
     const now = await gate.ask(() => sessions.now());
     const session = { datePrefix: datePrefix(now), encodedSession, name };
-    const replaced = await gate.ask(() => sessions.start(session));
+    const replaced = await gate.ask(() => sessions.start(session, labels));
+    if (replaced instanceof OtherScope) throw otherScope(replaced);
     return { ...nameOf(session), replaced: replaced && nameOf(replaced) };
   }
 

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
+import { LabelsView } from '../sessions/labels.dto.js';
 
 /** Body of `POST /v1/watch/start`. */
 export class StartRequest {
@@ -13,6 +14,16 @@ export class StartRequest {
   @IsOptional()
   @IsString({ message: 'session_name must be a text' })
   session_name?: string | null;
+
+  @ApiPropertyOptional({
+    type: LabelsView,
+    nullable: true,
+    description:
+      'What each blob of the session carries: over APP_AZURE_ACCESS_TIER and the like of the uploaders, tag by tag. The same call on the same session changes them for files whose attempt begins later; omitted or null keeps them, `{}` takes them away.',
+  })
+  @IsOptional()
+  @IsObject({ message: 'labels must be an object: {"tier", "tags", "metadata", "encryption_scope"}' })
+  labels?: object | null;
 }
 
 /** A session, as it is named. */

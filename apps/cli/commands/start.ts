@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { TIERS, type Tier, type WrittenLabels } from '@app/shared/config';
 import type { Page, Session, Status } from '../answers.js';
 import { WrongUsage, type Client } from '../client.js';
 import { escaped } from '../print.js';
@@ -15,6 +16,28 @@ interface Started extends Named {
   readonly replaced: Named | null;
 }
 
+interface StartOptions {
+  readonly wait?: boolean;
+  readonly timeout?: number;
+  readonly tier?: Tier;
+  readonly tag?: Record<string, string>;
+  readonly metadata?: Record<string, string>;
+  readonly encryptionScope?: string;
+}
+
+/** The labels of a call; undefined where the command line has none, which keeps those of the session. */
+function labelsOf({ tier, tag, metadata, encryptionScope }: StartOptions): WrittenLabels | undefined {
+  const labels = { tier, tags: tag, metadata, encryption_scope: encryptionScope };
+  return Object.values(labels).every((value) => value === undefined) ? undefined : labels;
+}
+
+/** One more `key=value`. @throws InvalidArgumentError */
+function pair(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('wanted is key=value');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
 /** `sluice start [name]` and `sluice stop`: begin a session, or end it. */
 export function registerStart(program: Command): void {
   program
@@ -25,28 +48,29 @@ export function registerStart(program: Command): void {
       '--wait',
       'wait until the session before it is finished; one that stops is let take its files first',
     )
+    .addOption(new Option('--tier <tier>', 'access tier of its blobs').choices(TIERS))
+    .option('--tag <key=value>', 'tag of its blobs; may be repeated', pair)
+    .option('--metadata <key=value>', 'metadata of its blobs; may be repeated', pair)
+    .option('--encryption-scope <scope>', 'encryption scope of its blobs')
     .option('--timeout <seconds>', 'with --wait: no longer than this, then exit with 5', seconds)
-    .action(
-      async (
-        name: string | undefined,
-        options: { wait?: boolean; timeout?: number },
-        command: Command,
-      ): Promise<void> => {
-        if (options.timeout !== undefined && !options.wait)
-          throw new WrongUsage('--timeout is of --wait; give both, or none');
-        const { client, print } = askOf(command);
-        const end = endOf(options.timeout);
-        if (options.wait) await untilNoneStops(client, end);
-        const session = await client.post<Started>('v1/watch/start', { session_name: name });
-        if (options.wait && session.replaced) await finished(client, pathOf(session.replaced), end);
-        print(session, () => [
-          `Session ${escaped(session.session_name)} is active; files go to ${session.date_prefix}/${session.encoded_session}/`,
-          ...(session.replaced
-            ? [`It took the place of ${escaped(session.replaced.session_name)}, which takes no new file.`]
-            : []),
-        ]);
-      },
-    );
+    .action(async (name: string | undefined, options: StartOptions, command: Command): Promise<void> => {
+      if (options.timeout !== undefined && !options.wait)
+        throw new WrongUsage('--timeout is of --wait; give both, or none');
+      const { client, print } = askOf(command);
+      const end = endOf(options.timeout);
+      if (options.wait) await untilNoneStops(client, end);
+      const session = await client.post<Started>('v1/watch/start', {
+        session_name: name,
+        labels: labelsOf(options),
+      });
+      if (options.wait && session.replaced) await finished(client, pathOf(session.replaced), end);
+      print(session, () => [
+        `Session ${escaped(session.session_name)} is active; files go to ${session.date_prefix}/${session.encoded_session}/`,
+        ...(session.replaced
+          ? [`It took the place of ${escaped(session.replaced.session_name)}, which takes no new file.`]
+          : []),
+      ]);
+    });
   program
     .command('stop')
     .description('stop the active session; what is queued goes on')

@@ -2,12 +2,21 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { RestError, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
 import { blobName, blockId, StoreError, type ListedBlock, type SessionRef } from '@app/shared/domain';
-import { PROXY_ASKS, saysNo, serviceCode, statusOf, storeError } from './errors.js';
+import type { Labels } from '@app/shared/config';
+import { LabelsRefused, PROXY_ASKS, saysNo, serviceCode, statusOf, storeError } from './errors.js';
 import type { BodyDigests } from './pipeline.js';
-import { writeOptions, type BlobLabels, type WriteCondition, type WriteResult } from './writes.js';
+import {
+  PLAIN_LABELS,
+  writeOptions,
+  type BlobLabels,
+  type WriteCondition,
+  type WriteResult,
+} from './writes.js';
 
 /** The name that write probes stage a block under; never committed, so it is never seen. */
 const PROBE_BLOB = '.sluice-probe';
+/** An ETag that no blob has. */
+const NO_ETAG = '"0x0"';
 /** Clients kept for the next step of their file: making one for each step was a twentieth of a small file's cost. */
 const CLIENTS_KEPT = 256;
 
@@ -63,6 +72,38 @@ export class BlobStore {
     );
   }
 
+  /**
+   * Proves that blobs with these labels may be written: puts one under a condition that never holds, which the service
+   * looks at last, so nothing is written; and stages a block in their encryption scope. Safe to repeat.
+   *
+   * @throws LabelsRefused where the service says no; StoreError where no answer of it came, Interrupted
+   */
+  async proveLabels(labels: Labels, signal?: AbortSignal): Promise<void> {
+    const bytes = Buffer.from('sluice');
+    const { encryptionScope } = labels;
+    try {
+      if (encryptionScope !== null)
+        await this.call('write probe with an encryption scope', () =>
+          this.container
+            .getBlockBlobClient(`${PROBE_BLOB}-${encryptionScope}`)
+            .stageBlock(blockId(0, new Uint8Array(16)), bytes, bytes.length, {
+              abortSignal: signal,
+              encryptionScope,
+            }),
+        );
+      await this.write('write probe with labels', async () => {
+        const options = writeOptions({ ...PLAIN_LABELS, ...labels }, { etag: NO_ETAG });
+        await this.container
+          .getBlockBlobClient(PROBE_BLOB)
+          .upload(bytes, bytes.length, { ...options, abortSignal: signal });
+        return { written: false };
+      });
+    } catch (error) {
+      if (!(error instanceof StoreError && saysNo(error))) throw error;
+      if (error.code !== 'BlobNotFound') throw new LabelsRefused(error, labels);
+    }
+  }
+
   /** Makes the container where it is missing. Safe to repeat. */
   async createContainer(): Promise<void> {
     await this.call('create container', () => this.container.createIfNotExists());
@@ -85,11 +126,11 @@ export class BlobStore {
     }
   }
 
-  /** ETag of a committed blob; null where there is none. */
-  async properties(blob: string, signal: AbortSignal): Promise<{ etag: string } | null> {
+  /** ETag and bytes of a committed blob, also of an archived one; null where there is none. */
+  async properties(blob: string, signal: AbortSignal): Promise<{ etag: string; size: number } | null> {
     try {
       const found = await this.client(blob).getProperties({ abortSignal: signal });
-      return { etag: found.etag ?? '' };
+      return { etag: found.etag ?? '', size: found.contentLength ?? 0 };
     } catch (error) {
       if (statusOf(error) === 404 && error instanceof RestError && serviceCode(error) === 'BlobNotFound')
         return null;
@@ -113,15 +154,23 @@ export class BlobStore {
     });
   }
 
-  /** Stages one block; the service checks its bytes against `md5`, taken when they were read from the drop folder. Safe to repeat. */
+  /**
+   * Stages one block; the service checks its bytes against `md5`, taken when they were read from the drop folder. A blob is
+   * committed of blocks of its own encryption scope alone. Safe to repeat.
+   */
   async putBlock(
     blob: string,
     id: string,
     bytes: Buffer,
     md5: Uint8Array,
     signal: AbortSignal,
+    encryptionScope: string | null = null,
   ): Promise<void> {
-    const options = { transactionalContentMD5: md5, abortSignal: signal };
+    const options = {
+      transactionalContentMD5: md5,
+      abortSignal: signal,
+      ...(encryptionScope === null ? {} : { encryptionScope }),
+    };
     await this.call('put block', () => this.client(blob).stageBlock(id, bytes, bytes.length, options));
   }
 
@@ -191,13 +240,7 @@ export class BlobStore {
   async clearForeignBlocks(blob: string, stored: StoredBlob, signal: AbortSignal): Promise<boolean> {
     const client = this.client(blob);
     if (stored.etag === null) {
-      const made = await this.commit(
-        blob,
-        [],
-        { contentType: 'application/octet-stream', md5: null, metadata: {} },
-        { absent: true },
-        signal,
-      );
+      const made = await this.commit(blob, [], PLAIN_LABELS, { absent: true }, signal);
       if (!made.written) return false;
       await this.call('delete blob', () =>
         client.delete({ conditions: { ifMatch: made.etag }, abortSignal: signal }),
@@ -219,6 +262,7 @@ export class BlobStore {
           metadata: found.metadata,
           tags,
           tier: found.accessTierInferred ? undefined : found.accessTier,
+          encryptionScope: found.encryptionScope,
           blobHTTPHeaders: {
             blobContentType: found.contentType,
             blobContentMD5: found.contentMD5,

@@ -1,6 +1,6 @@
 import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import { messageOf, StoreError } from '@app/shared/domain';
-import type { Config } from '@app/shared/config';
+import { hasLabels, type Config } from '@app/shared/config';
 import { BlobStore } from './blob-store.js';
 import { isAway, saysNo } from './errors.js';
 import type { WaysOut } from '@app/shared/network';
@@ -87,6 +87,7 @@ async function tryWay(
     const proved = (async () => {
       if (config.azure.createContainer) await store.createContainer();
       await store.probe(limit);
+      if (hasLabels(config.labels)) await store.proveLabels(config.labels, limit);
       return store;
     })();
     // a token request does not listen to the signal

@@ -1,5 +1,6 @@
 import { RestError } from '@azure/storage-blob';
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
+import type { Labels } from '@app/shared/config';
 import { codeOf, Interrupted, messageOf, StoreError, type Disposition } from '@app/shared/domain';
 
 /** Socket and resolver errors: nobody answered. */
@@ -129,6 +130,23 @@ export function saysNo(error: unknown): boolean {
   if (!(error instanceof StoreError) || error.disposition === 'outage') return false;
   const status = error.status ?? 0;
   return status >= 400 && status < 500 && error.code !== NOT_A_BLOB_SERVICE;
+}
+
+/** The store refuses blobs with these labels, and takes others: a right is missing, or it does not know one of them. */
+export class LabelsRefused extends StoreError {
+  constructor(cause: StoreError, { tags, tier, encryptionScope }: Labels) {
+    const given = [
+      ...(tier === null ? [] : [`the access tier ${tier}`]),
+      ...(Object.keys(tags).length === 0 ? [] : [`the tags ${Object.keys(tags).join(', ')}`]),
+      ...(encryptionScope === null ? [] : [`the encryption scope ${encryptionScope}`]),
+    ];
+    const right =
+      cause.status === 403 && Object.keys(tags).length > 0
+        ? '; tags need the role Storage Blob Data Owner (or blobs/tags/write in a custom role), or the permission t in a shared access signature'
+        : '; see APP_AZURE_ACCESS_TIER, APP_AZURE_TAGS, APP_AZURE_METADATA, APP_AZURE_ENCRYPTION_SCOPE and the labels of the session';
+    const what = given.length === 0 ? 'this metadata' : given.join(' and ');
+    super(cause.code, 'probe', `the store refuses ${what}: ${cause.message}${right}`, cause.status);
+  }
 }
 
 /** Whether a request went out and the service did not answer it: nobody did, or something else in its place. */

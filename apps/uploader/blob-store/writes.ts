@@ -1,13 +1,21 @@
+import { NO_LABELS, type Labels } from '@app/shared/config';
+
 /** Before the first blob of any service. */
 const BEFORE_ALL_BLOBS = new Date('2000-01-01T00:00:00Z');
 
 /** What a blob carries beside its bytes. */
-export interface BlobLabels {
+export interface BlobLabels extends Labels {
   readonly contentType: string;
   /** The whole file's MD5 as Content-MD5; null: none. */
   readonly md5: Uint8Array | null;
-  readonly metadata: Readonly<Record<string, string>>;
 }
+
+/** What a blob carries for which nobody has chosen anything. */
+export const PLAIN_LABELS: BlobLabels = {
+  ...NO_LABELS,
+  contentType: 'application/octet-stream',
+  md5: null,
+};
 
 /**
  * A write happens only while this holds: nothing is there, or exactly what was read. `neverCommitted` says the same as
@@ -26,6 +34,10 @@ export function writeOptions(labels: BlobLabels, condition: WriteCondition) {
   return {
     conditions: conditionsOf(condition),
     metadata: { ...labels.metadata },
+    // an empty header would be refused
+    ...(Object.keys(labels.tags).length > 0 ? { tags: { ...labels.tags } } : {}),
+    ...(labels.tier === null ? {} : { tier: labels.tier }),
+    ...(labels.encryptionScope === null ? {} : { encryptionScope: labels.encryptionScope }),
     blobHTTPHeaders: {
       blobContentType: labels.contentType,
       ...(labels.md5 ? { blobContentMD5: labels.md5 } : {}),

@@ -125,10 +125,15 @@ async function wholeMd5(run: Run, staged: StagedFile, { memory }: Tools): Promis
 export function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels {
   const mtime = formatTimeNs(staged.look.mtimeNs);
   return {
+    ...run.labels,
     contentType:
       contentType(run.filename.slice(run.filename.lastIndexOf('.') + 1)) || 'application/octet-stream',
     md5: tools.rules.contentMd5 ? staged.md5 : null,
     // the key and form in which rclone keeps it too: https://rclone.org/azureblob/#modification-times
-    metadata: { ...(mtime === null ? {} : { mtime }), size: String(staged.plan.size) },
+    metadata: {
+      ...run.labels.metadata,
+      ...(mtime === null ? {} : { mtime }),
+      size: String(staged.plan.size),
+    },
   };
 }

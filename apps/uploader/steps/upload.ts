@@ -149,7 +149,8 @@ async function sendMissing(
         const bytes = lent.buffer.subarray(0, length);
         await staged.read(bytes, index * plan.blockSize, length);
         const md5 = staged.blockMd5s.subarray(index * 16, index * 16 + 16);
-        await tools.store.putBlock(run.blob, blocks[index]?.id ?? '', bytes, md5, signal);
+        const id = blocks[index]?.id ?? '';
+        await tools.store.putBlock(run.blob, id, bytes, md5, signal, run.labels.encryptionScope);
       } finally {
         lent.release();
       }

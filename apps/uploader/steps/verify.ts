@@ -1,4 +1,4 @@
-import { claimKey, sameBlocks, StoreError, type FileLook } from '@app/shared/domain';
+import { claimKey, sameBlocks, StoreError, type FileLook, type ListedBlock } from '@app/shared/domain';
 import type { Run, Tools } from '../run.js';
 import type { UploadedBlob } from './put-whole.js';
 
@@ -29,14 +29,7 @@ export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Pr
   const { staged } = uploaded;
   let etag = uploaded.committedAs;
   if (uploaded.blocks === null) verifySingle(uploaded);
-  else {
-    const there = await tools.store.read(run.blob, run.signal);
-    if (there.etag === null) throw notVerified('nothing is committed');
-    if (there.size !== staged.plan.size)
-      throw notVerified(`it has ${there.size} bytes instead of ${staged.plan.size}`);
-    if (!sameBlocks(there.committed, uploaded.blocks)) throw notVerified('its block list is another one');
-    etag = there.etag;
-  }
+  else etag = await verifyBlocks(run, uploaded, uploaded.blocks, tools);
   return {
     source: staged.look,
     claim: claimKey(run.blob, staged.look),
@@ -44,6 +37,31 @@ export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Pr
     md5: staged.md5?.toString('hex') ?? null,
     etag: etag || null,
   } as VerifiedBlob;
+}
+
+/**
+ * An archived blob's block list cannot be read. Then the answer to our own commit is the proof: it named the ETag of what
+ * was made of exactly those blocks, and a blob that has this ETag still is what was committed.
+ *
+ * @returns the blob's ETag
+ */
+async function verifyBlocks(
+  run: Run,
+  { staged, committedAs }: UploadedBlob,
+  blocks: readonly ListedBlock[],
+  { store }: Tools,
+): Promise<string> {
+  const { size } = staged.plan;
+  const there = await store.read(run.blob, run.signal).catch(async (error: unknown) => {
+    if (!(error instanceof StoreError && error.code === 'BlobArchived') || committedAs === null) throw error;
+    return { ...(await store.properties(run.blob, run.signal)), committed: null };
+  });
+  if (!there.etag) throw notVerified('nothing is committed');
+  if (there.size !== size) throw notVerified(`it has ${there.size} bytes instead of ${size}`);
+  if (there.committed === null) {
+    if (there.etag !== committedAs) throw notVerified('it is archived, and not what was committed');
+  } else if (!sameBlocks(there.committed, blocks)) throw notVerified('its block list is another one');
+  return there.etag;
 }
 
 function verifySingle({ wantedMd5, provedMd5 }: UploadedBlob): void {

@@ -1,4 +1,5 @@
 export * from './document.js';
+export * from './labels.js';
 export * from './parse.js';
 export * from './proxies.js';
 export * from './quantity.js';

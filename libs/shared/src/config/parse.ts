@@ -1,4 +1,5 @@
 import { parseRedisUrl } from './redis-url.js';
+import type { Labels } from './labels.js';
 import { RULES } from './rules.js';
 import { SCHEMA, type Role, type Values, type Variable, type VariableName } from './schema.js';
 
@@ -105,6 +106,13 @@ function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
       maxConcurrency: must(v.APP_AZURE_MAX_CONCURRENCY),
       contentMd5: must(v.APP_CONTENT_MD5),
     },
+    /** What every blob carries, whatever its session. */
+    labels: {
+      tier: v.APP_AZURE_ACCESS_TIER,
+      tags: must(v.APP_AZURE_TAGS),
+      metadata: must(v.APP_AZURE_METADATA),
+      encryptionScope: v.APP_AZURE_ENCRYPTION_SCOPE,
+    } satisfies Labels,
     blocks: {
       maxBlockSize: must(v.APP_AZURE_MAX_BLOCK_SIZE),
       maxSinglePutSize: must(v.APP_AZURE_MAX_SINGLE_PUT_SIZE),

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { metadataFault, parsePairs, scopeFault, tagsFault, TIERS } from './labels.js';
 import { splitPatterns } from './patterns.js';
 import { parseNoProxy, type NoProxyEntry } from './proxies.js';
 import { parseQuantity } from './quantity.js';
@@ -136,6 +137,27 @@ const patterns: Kind<string[]> = {
   type: 'comma-separated globs',
   parse: splitPatterns,
 };
+/** `key=value,...` that a rule of Azure's holds for. */
+const pairs = (
+  faultOf: (read: Readonly<Record<string, string>>) => string | null,
+): Kind<Readonly<Record<string, string>>> => ({
+  type: 'comma-separated `key=value`',
+  parse: (value) => {
+    const read = parsePairs(value);
+    const fault = faultOf(read);
+    if (fault !== null) throw new Error(fault);
+    return read;
+  },
+});
+const scope: Kind<string> = {
+  type: 'text',
+  json: { type: 'string', pattern: '^[a-z0-9-]{3,63}$' },
+  parse: (value) => {
+    const fault = scopeFault(value);
+    if (fault !== null) throw new Error(fault);
+    return value;
+  },
+};
 const proxy: Kind<string> = {
   type: 'URL',
   parse: (value) => {
@@ -229,6 +251,29 @@ export const SCHEMA = {
     default: 'true',
     meaning:
       "Also take the whole file's MD5 and set it as the blob's Content-MD5, a label other tools check. `false` saves about half of the hashing.",
+  }),
+  APP_AZURE_ACCESS_TIER: define({
+    kind: choice(...TIERS),
+    default: null,
+    defaultNote: "the account's",
+    meaning: "Access tier of each blob. A session's own labels go before this and the next three.",
+  }),
+  APP_AZURE_TAGS: define({
+    kind: pairs(tagsFault),
+    default: '',
+    meaning:
+      'Index tags of each blob, at most 10. They need a right of their own: `Storage Blob Data Owner`, or `t` in a signature.',
+  }),
+  APP_AZURE_METADATA: define({
+    kind: pairs(metadataFault),
+    default: '',
+    meaning: "Metadata of each blob, beside Sluice's own `mtime`, `size` and `sha256`.",
+  }),
+  APP_AZURE_ENCRYPTION_SCOPE: define({
+    kind: scope,
+    default: null,
+    defaultNote: "the container's",
+    meaning: 'Encryption scope of each blob.',
   }),
   APP_NFS_INCOMING_DIR: define({
     kind: path,

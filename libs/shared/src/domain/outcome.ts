@@ -16,8 +16,8 @@ export interface DoneFacts {
  *
  * - `done`: verified, receipt written, source gone.
  * - `retry`: a fault of this file; the attempt counts.
- * - `outage`: store, volume, staging or Redis is not there, or the source of a stored file cannot be removed; waits,
- *   nothing counts.
+ * - `outage`: store, volume, staging or Redis is not there, the store refuses the labels that its blob should carry, or the
+ *   source of a stored file cannot be removed; waits, nothing counts.
  * - `settle`: the file changed; waits until it rests, nothing counts.
  * - `quarantine`: moved to `<failed>`; counts as an error once.
  * - `skipped`: a benign race or nothing left to do; neither a success nor an error.
@@ -28,7 +28,7 @@ export type Outcome =
   | { readonly kind: 'retry'; readonly code: string; readonly why: string }
   | {
       readonly kind: 'outage';
-      readonly of: 'store' | 'volume' | 'staging' | 'redis' | 'replicas' | 'source';
+      readonly of: 'store' | 'volume' | 'staging' | 'redis' | 'replicas' | 'source' | 'labels';
       readonly code: string;
       readonly why: string;
       readonly delayMs?: number;

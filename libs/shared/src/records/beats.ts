@@ -25,9 +25,14 @@ export interface BeatMark {
 
 // Only where nobody has said anything later.
 const RESTORE = `${CHANGED}
-local s, name, date, encoded, started, changed_at, stopping = unpack(ARGV)
+local s, name, date, encoded, started, changed_at, stopping, labels = unpack(ARGV)
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'changed_at')
 if before[1] and tonumber(before[3] or '0') >= tonumber(changed_at) then return 0 end
+redis.call('HDEL', P .. ':watch', 'labels')
+if labels ~= '' then
+  redis.call('HSET', P .. ':watch', 'labels', labels)
+  for key, text in pairs(cjson.decode(labels)) do redis.call('HSET', skey(key), 'labels', text) end
+end
 redis.call('HSET', P .. ':watch', 'changed_at', changed_at)
 redis.call('HDEL', P .. ':watch', 'stopping', 'listed')
 if stopping ~= '' then redis.call('HSET', P .. ':watch', 'stopping', stopping) end
@@ -74,15 +79,17 @@ export class Beats {
   }
 
   /**
-   * Makes what was said before Redis lost data hold again: a session, also one that is about to stop, or a stop. Safe to repeat.
+   * Makes what was said before Redis lost data hold again: a session, also one that is about to stop, or a stop, and the
+   * labels of sessions. Safe to repeat.
    *
    * @returns false where somebody has said something later
    */
-  async restore({ session, changedAt, stopping }: Watch): Promise<boolean> {
+  async restore({ session, changedAt, stopping, labels }: Watch): Promise<boolean> {
     const args = session
       ? [sessionKey(session), session.name, session.datePrefix, session.encodedSession, session.startedAt]
       : ['', '', '', '', ''];
-    return (await this.restoreScript(...args, changedAt, stopping ?? '')) === 1;
+    const labelled = Object.keys(labels).length === 0 ? '' : JSON.stringify(labels);
+    return (await this.restoreScript(...args, changedAt, stopping ?? '', labelled)) === 1;
   }
 
   /**

@@ -9,6 +9,7 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  *
  * - `:format` version of all this, see format.ts
  * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at, changed_at;
+ *   labels, a JSON object: key of each session that has labels and is not through -> these, as its own hash has them
  *   while it stops once through also stopping (when that was said) and listed (the same, once the scanner knows what stood there)
  * - `:beat` hash: n, at, back_at, back_since; counted by the scanner in each round, so that a Redis that goes back in time is found out
  * - `:totals` hash: processed_ok, processed_err, last_error
@@ -62,16 +63,17 @@ local function owns(job, token)
 end
 local function say(event) redis.call('PUBLISH', P .. ':events:' .. DB, cjson.encode(event)) end
 local function open_session(s, name)
-  if redis.call('EXISTS', skey(s)) == 0 then
+  -- its labels may be back before it is
+  if redis.call('HEXISTS', skey(s), 'started_at') == 0 then
     redis.call('HSET', skey(s), 'name', name, 'started_at', now(), 'bytes_total', 0, 'bytes_done', 0)
     redis.call('ZADD', P .. ':sessions', now(), s)
   end
 end
--- opens a session that is not there. Answers with its finished_at and url
+-- opens a session that is not there. Answers with its finished_at, url and labels
 local function session_of(s, name)
-  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url')
+  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url', 'labels')
   if not h[1] then open_session(s, name) end
-  return h[2], h[3]
+  return h[2], h[3], h[4] or ''
 end
 -- whoever has read finished_at since the script began passes it
 local function review(s, finished)

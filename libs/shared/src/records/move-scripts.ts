@@ -58,7 +58,7 @@ return 1`;
 export const BEGIN = `
 local s, session_name, name, size, run, alone, pod, job, token = unpack(ARGV)
 if not owns(job, token) then return {'lost'} end
-local finished = session_of(s, session_name)
+local finished, _, labels = session_of(s, session_name)
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 local before = 'new'
 if not id then id = new_record(s, name, size) end
@@ -86,7 +86,7 @@ else
   if finished then review(s, finished) end
 end
 local lock_ms = job and job ~= '' and redis.call('PTTL', job_lock(job)) or 0
-return {before, deaths, alone_deaths, runs, lock_ms, id}`;
+return {before, deaths, alone_deaths, runs, lock_ms, id, labels}`;
 // A run that another one has taken over says nothing more.
 /** Ends a run without a result. */
 export const REST = `

@@ -34,6 +34,8 @@ export interface Begun {
   readonly lockMs: number;
   /** The id of the file's record. */
   readonly record: string;
+  /** The labels of its session, JSON; empty where it has none. Anybody who reaches Redis can write them. */
+  readonly labels: string;
 }
 
 /** The moves of a file from state to state, each one atomic step in Redis. */
@@ -93,10 +95,12 @@ export class Moves {
       lock.id,
       lock.token,
     );
-    const [before, ...rest] = answer as [Begun['before'] | 'lost', number, number, number, number, string];
+    const [before, ...rest] = answer as [
+      ...[Begun['before'] | 'lost', number, number, number, number, string, string],
+    ];
     if (before === 'lost') throw takenOver();
-    const [deaths, aloneDeaths, runs, lockMs, record] = rest;
-    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1, lockMs, record };
+    const [deaths, aloneDeaths, runs, lockMs, record, labels] = rest;
+    return { before, deaths, aloneDeaths, first: before === 'queued' && runs === 1, lockMs, record, labels };
   }
 
   /**

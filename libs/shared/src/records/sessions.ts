@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import {
   decodeSession,
   formatTimeMs,
+  parseObject,
   parseSessionKey,
   sessionKey,
   type SessionRef,
@@ -23,6 +24,8 @@ export interface Watch {
    * milliseconds since 1970, which also tells one such stop from another.
    */
   readonly stopping: number | null;
+  /** The labels, JSON, of each session that has some and is not through, by its key. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A session with its name as it was given. */
@@ -52,6 +55,16 @@ export interface SessionRecord extends SessionRef {
   readonly finishedAt: number | null;
   /** The blob prefix as an uploader reported it. */
   readonly url: string | null;
+  /** JSON; empty where it has none. */
+  readonly labels: string;
+}
+
+/** What a start says that would give a session another encryption scope than its files have: blocks of two make no blob. */
+export class OtherScope {
+  constructor(
+    /** What its files have. */
+    readonly scope: string | null,
+  ) {}
 }
 
 /**
@@ -70,9 +83,38 @@ local function leave(s)
   review(s)
 end
 `;
-const START = `${CHANGED}
-local s, name, date, encoded = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+/**
+ * The Lua function `label`: gives a session labels, or takes them where the text is empty, and keeps the list of all that
+ * outlives Redis. Answers with what it has where files of it have another encryption scope.
+ */
+const LABEL = `
+local function scope_of(text) return text ~= '' and cjson.decode(text).encryption_scope or '' end
+local function has_files(s)
+  for _, state in ipairs({'queued', 'active', 'delayed', 'failed', 'done'}) do
+    if redis.call('EXISTS', skey(s) .. ':files:' .. state) == 1 then return true end
+  end
+  return redis.call('EXISTS', skey(s) .. ':done') == 1 or redis.call('HEXISTS', skey(s), 'done_trimmed') == 1
+end
+local function is_through(s)
+  return redis.call('HEXISTS', skey(s), 'finished_at') == 1 and redis.call('EXISTS', skey(s) .. ':files:failed') == 0
+end
+local function label(s, text)
+  local before = redis.call('HGET', skey(s), 'labels') or ''
+  if scope_of(before) ~= scope_of(text) and has_files(s) then return scope_of(before) end
+  local all = cjson.decode(redis.call('HGET', P .. ':watch', 'labels') or '{}')
+  for key in pairs(all) do if key ~= s and is_through(key) then all[key] = nil end end
+  if text == '' then redis.call('HDEL', skey(s), 'labels') all[s] = nil
+  else redis.call('HSET', skey(s), 'labels', text) all[s] = text end
+  if next(all) then redis.call('HSET', P .. ':watch', 'labels', cjson.encode(all)) else redis.call('HDEL', P .. ':watch', 'labels') end
+end
+`;
+const START = `${CHANGED}${LABEL}
+local s, name, date, encoded, labels = unpack(ARGV)
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'name')
+if labels ~= '-' then
+  local other = label(s, labels)
+  if other then return {'scope', other} end
+end
 open_session(s, name)
 changed()
 if before[1] == '1' and before[2] == s then return {'', ''} end
@@ -109,9 +151,9 @@ const READ = `
 local answer = {}
 for i, s in ipairs(ARGV) do
   local k = skey(s)
-  local h = redis.call('HMGET', k, 'name', 'started_at', 'stopped_at', 'finished_at', 'url', 'bytes_total', 'bytes_done')
+  local h = redis.call('HMGET', k, 'name', 'started_at', 'stopped_at', 'finished_at', 'url', 'bytes_total', 'bytes_done', 'labels')
   local row = {s}
-  for j = 1, 7 do row[j + 1] = h[j] or '' end
+  for j = 1, 8 do row[j + 1] = h[j] or '' end
   for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
     row[#row + 1] = redis.call('ZCARD', k .. ':files:' .. state)
   end
@@ -161,12 +203,17 @@ export class Sessions {
   /**
    * Makes a session the active one; a session of that key is gone on with, also where it was about to stop. Safe to repeat.
    *
-   * @returns the session that this one took the place of, or null
+   * @param labels JSON, for files whose next attempt begins later; empty takes them away, null keeps what the session has
+   * @returns the session that this one took the place of, or null; or why nothing was changed
    */
-  async start(session: NamedSession): Promise<NamedSession | null> {
+  async start(
+    session: NamedSession,
+    labels: string | null = null,
+  ): Promise<NamedSession | OtherScope | null> {
     const { name, datePrefix, encodedSession } = session;
-    const answer = await this.startScript(sessionKey(session), name, datePrefix, encodedSession);
-    const [key, before] = answer as [string, string];
+    const args = [sessionKey(session), name, datePrefix, encodedSession, labels ?? '-'];
+    const [key, before] = (await this.startScript(...args)) as [string, string];
+    if (key === 'scope') return new OtherScope(before === '' ? null : before);
     const replaced = parseSessionKey(key);
     return replaced && { ...replaced, name: before };
   }
@@ -275,10 +322,12 @@ export function readWatch(hash: Readonly<Record<string, string>>): Watch | null 
   if (hash.enabled === undefined) return null;
   const session = hash.enabled === '1' ? parseSessionKey(hash.key ?? '') : null;
   const changedAt = Number(hash.changed_at ?? 0) || 0;
-  if (!session) return { enabled: false, session: null, changedAt, stopping: null };
+  const labels = readLabelsOfSessions(parseObject(hash.labels ?? null));
+  if (!session) return { enabled: false, session: null, changedAt, stopping: null, labels };
   return {
     enabled: true,
     changedAt,
+    labels,
     stopping: Number(hash.stopping ?? 0) || null,
     session: {
       ...session,
@@ -286,6 +335,17 @@ export function readWatch(hash: Readonly<Record<string, string>>): Watch | null 
       startedAt: Number(hash.started_at),
     },
   };
+}
+
+/** The labels of sessions, by key; what is none is left out. */
+export function readLabelsOfSessions(value: unknown): Record<string, string> {
+  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  return Object.fromEntries(
+    entries.filter(
+      (entry): entry is [string, string] =>
+        parseSessionKey(entry[0]) !== null && typeof entry[1] === 'string',
+    ),
+  );
 }
 
 function readSession(row: (string | number)[], active: string): SessionRecord | null {
@@ -298,6 +358,7 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
     url,
     total,
     bytesDone,
+    labels,
     queued,
     activeFiles,
     delayed,
@@ -330,5 +391,6 @@ function readSession(row: (string | number)[], active: string): SessionRecord | 
     stoppedAt: active === key ? null : time(stopped),
     finishedAt: active === key ? null : time(finished),
     url: url === '' ? null : String(url),
+    labels: String(labels),
   };
 }
