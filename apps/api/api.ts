@@ -9,6 +9,7 @@ import {
   disconnect,
   proveRedis,
   refusalProblem,
+  tokenRoutes,
 } from '@app/shared/redis';
 import { createRegistry, Health, type ProcessContext, type RunningProcess } from '@app/shared/runtime';
 import { Asking } from './asking.js';
@@ -78,7 +79,12 @@ export async function startApi(
     ApiModule.forRoot(health, registry, parts, stream),
     uploadBoard(parts),
   );
-  proveRedis(redis, prefix).catch(fail);
+  proveRedis(redis, prefix)
+    .then(() => {
+      if (config.redis.credential === 'identity')
+        log.info({ routes: tokenRoutes(config.redis) }, 'Redis lets us in');
+    })
+    .catch(fail);
   watch.start();
   stream.start();
   sample.start();

@@ -15,7 +15,7 @@ import {
   Sessions,
   Trim,
 } from '@app/shared/records';
-import { connectForWork, disconnect } from '@app/shared/redis';
+import { connectForWork, disconnect, tokenRoutes } from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -174,6 +174,8 @@ export async function startScanner(
     const { fault, warning } = await lookAtRedis(redis, prefix);
     if (fault) throw new StartupError(fault);
     if (warning) log.warn(warning);
+    if (config.redis.credential === 'identity')
+      log.info({ routes: tokenRoutes(config.redis) }, 'Redis lets us in');
     loop.start();
     trimming.start();
     names.start();

@@ -6,7 +6,7 @@ import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@
 import { History, lookAtRedis, Moves, Sessions } from '@app/shared/records';
 import { Answering } from '@app/shared/questions';
 import { jobStates } from '@app/shared/queue';
-import { connectForWork, disconnect, waitForReplicas, refusalProblem } from '@app/shared/redis';
+import { connectForWork, disconnect, refusalProblem, tokenRoutes, waitForReplicas } from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -180,6 +180,8 @@ export async function startUploader(
     const checking = lookAtRedis(redis, prefix).then(({ fault, warning }) => {
       if (fault) throw new StartupError(fault);
       if (warning) log.warn(warning);
+      if (config.redis.credential === 'identity')
+        log.info({ routes: tokenRoutes(config.redis) }, 'Redis lets us in');
     });
     // a Redis that cannot be used is said at once, whatever the store does
     checking.catch((error: unknown) => {

@@ -3,7 +3,8 @@ import { setMaxListeners } from 'node:events';
 import { RestError, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
 import { blobName, blockId, StoreError, type ListedBlock, type SessionRef } from '@app/shared/domain';
 import type { Labels } from '@app/shared/config';
-import { LabelsRefused, PROXY_ASKS, saysNo, serviceCode, statusOf, storeError } from './errors.js';
+import { PROXY_ASKS } from '@app/shared/network';
+import { LabelsRefused, saysNo, serviceCode, statusOf, storeError } from './errors.js';
 import type { BodyDigests } from './pipeline.js';
 import {
   PLAIN_LABELS,

@@ -1,11 +1,12 @@
+import { createDefaultHttpClient } from '@azure/core-rest-pipeline';
 import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import { messageOf, StoreError } from '@app/shared/domain';
 import { hasLabels, type Config } from '@app/shared/config';
 import { BlobStore } from './blob-store.js';
-import { isAway, saysNo } from './errors.js';
-import type { WaysOut } from '@app/shared/network';
+import { isAway, proxyAsks, saysNo } from './errors.js';
+import { byWaysOut, type WaysOut } from '@app/shared/network';
 import { SecretFile } from '@app/shared/files';
-import { openContainer, wayOut, type BodyDigests, type Credential } from './pipeline.js';
+import { openContainer, type BodyDigests, type Credential } from './pipeline.js';
 import { SharedAccess } from './sas.js';
 
 /** What each way to sign in may take, write probe included; milliseconds. */
@@ -140,9 +141,7 @@ function waysOf(config: Config, waysOut: WaysOut): Way[] {
 async function openIdentity(waysOut: WaysOut): Promise<Credential> {
   // eslint-disable-next-line no-restricted-syntax -- loaded only where it is used: it takes some 20 MiB of memory
   const { DefaultAzureCredential } = await import('@azure/identity');
-  return new DefaultAzureCredential({
-    additionalPolicies: [{ policy: wayOut(waysOut), position: 'perCall' }],
-  });
+  return new DefaultAzureCredential(byWaysOut(createDefaultHttpClient(), waysOut, proxyAsks));
 }
 
 /** Azurite's account, which every copy of it has: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */

@@ -1,7 +1,8 @@
 import { RestError } from '@azure/storage-blob';
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
 import type { Labels } from '@app/shared/config';
-import { codeOf, Interrupted, messageOf, StoreError, type Disposition } from '@app/shared/domain';
+import { codeOf, Interrupted, messageOf, reasonsOf, StoreError, type Disposition } from '@app/shared/domain';
+import { PROXY_ASKS } from '@app/shared/network';
 
 /** Socket and resolver errors: nobody answered. */
 const NO_ANSWER = new Set([
@@ -49,9 +50,6 @@ const BY_CODE: Readonly<Record<string, Disposition>> = {
   PathConflict: 'quarantine',
 };
 
-/** A reason is cut after so many characters: Entra ID adds traces and times. */
-const REASON_LENGTH = 300;
-
 /** Statuses that say by themselves that the service has no time now. */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 /** Token requests fail with names of their own: https://learn.microsoft.com/javascript/api/@azure/identity */
@@ -88,17 +86,6 @@ export function storeError(error: unknown, doing: string): StoreError | Interrup
   return new StoreError(code ?? name, 'probe', `${doing}: ${messageOf(error)}`);
 }
 
-/** What each credential of a chain said; the chain's own message says nothing of it. */
-function reasonsOf(error: unknown): string {
-  const { errors } = error as { errors?: unknown[] };
-  if (!errors || errors.length === 0) return firstLine(messageOf(error));
-  return errors.map((one) => firstLine(messageOf(one))).join('; ');
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0]?.slice(0, REASON_LENGTH) ?? '';
-}
-
 function* namesOf(headers: PipelineResponse['headers']): Iterable<string> {
   for (const [name] of headers) yield name;
 }
@@ -115,9 +102,6 @@ export function notABlobService(status: number, doing: string): StoreError {
   const message = `${status} from ${doing}, in an answer that no Blob service gives; look for a proxy, a firewall or another server on the way`;
   return new StoreError(NOT_A_BLOB_SERVICE, 'probe', message, status);
 }
-
-/** The status of a proxy that wants to know who asks. */
-export const PROXY_ASKS = 407;
 
 /** The error of a proxy that lets nobody through without a user and a password, or refuses the given ones. */
 export function proxyAsks(doing: string): StoreError {

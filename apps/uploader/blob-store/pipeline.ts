@@ -1,7 +1,6 @@
 import { ContainerClient, newPipeline, RestError, type RequestPolicyFactory } from '@azure/storage-blob';
-import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import type { WaysOut } from '@app/shared/network';
-import { isBlobService, notABlobService, PROXY_ASKS, proxyAsks, serviceCode, statusOf } from './errors.js';
+import { isBlobService, notABlobService, serviceCode, statusOf } from './errors.js';
 import { SharedAccess, signatureRefused, signed } from './sas.js';
 
 /** MD5s of request bodies that the service must check: whoever hands a body to Put Blob notes its digest here first. */
@@ -75,18 +74,5 @@ function sharedAccess(access: SharedAccess): RequestPolicyFactory {
         }
       },
     }),
-  };
-}
-
-/** Sends each token request by its way out, whatever agent the SDK chose. */
-export function wayOut(waysOut: WaysOut): PipelinePolicy {
-  return {
-    name: 'sluiceWayOut',
-    sendRequest: async (request, next) => {
-      request.agent = waysOut.agent(new URL(request.url));
-      const response = await next(request);
-      if (response.status === PROXY_ASKS) throw proxyAsks(`a request to ${new URL(request.url).host}`);
-      return response;
-    },
   };
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, get } from 'node:https';
+import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -14,12 +13,12 @@ import {
 } from '@azure/storage-blob';
 import { ACCOUNT, Child, freePort, seen, until, World } from '../../support/index.js';
 import { HttpProxy } from '../../support/http-proxy.js';
+import { loginServer, TENANT } from '../../support/login-server.js';
 import { makeCertificate, TlsProxy, type Certificate } from '../../support/tls-proxy.js';
 
 /** The sign-in and the storage suffix of a sovereign cloud: neither is the one that a client assumes. */
 const LOGIN = 'login.partner.microsoftonline.cn';
 const STORE = `${ACCOUNT.name}.blob.core.chinacloudapi.cn`;
-const TENANT = '11111111-1111-1111-1111-111111111111';
 const CLIENT = '22222222-2222-2222-2222-222222222222';
 
 /** A token as Entra ID gives it; Azurite reads its times, issuer and audience. */
@@ -34,39 +33,6 @@ function token(): string {
   };
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part({ alg: 'none', typ: 'JWT' })}.${part(claims)}.c2lnbmF0dXJl`;
-}
-
-/** The sign-in service: tells where tokens are, and gives them. */
-async function loginServer(t: TestContext, certificate: Certificate) {
-  const forms: URLSearchParams[] = [];
-  const server = createServer(certificate, (request, response) => {
-    let body = '';
-    request.on('data', (chunk) => (body += chunk));
-    request.on('end', () => {
-      const base = `https://${LOGIN}/${TENANT}`;
-      response.setHeader('content-type', 'application/json');
-      if (request.method === 'POST') {
-        forms.push(new URLSearchParams(body));
-        return response.end(
-          JSON.stringify({ token_type: 'Bearer', expires_in: 3600, access_token: token() }),
-        );
-      }
-      response.end(
-        JSON.stringify({
-          issuer: `${base}/v2.0`,
-          authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
-          token_endpoint: `${base}/oauth2/v2.0/token`,
-          jwks_uri: `${base}/discovery/v2.0/keys`,
-        }),
-      );
-    });
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { forms, port: (server.address() as AddressInfo).port };
 }
 
 /** An Azurite that takes tokens, which it does over https alone. */
@@ -115,7 +81,7 @@ function folderOf(t: TestContext): string {
 test('workload identity in a sovereign cloud, sign-in and store through the proxy: no key anywhere', async (t) => {
   const folder = folderOf(t);
   const certificate = makeCertificate(folder, 'cloud', [LOGIN, STORE]);
-  const login = await loginServer(t, certificate);
+  const login = await loginServer(t, certificate, LOGIN, token);
   const port = await tokenStore(t, folder, certificate);
   const proxy = await HttpProxy.start({
     login: 'me:proxy-password',
@@ -172,7 +138,7 @@ test('workload identity in a sovereign cloud, sign-in and store through the prox
   assert.deepEqual(line?.routes, { [`https://${STORE}`]: through, [`https://${LOGIN}`]: through });
   // the SDK's own log, which somebody may ask for, holds none either
   assert.match(uploader.stderr, /azure:core-rest-pipeline:info Request/);
-  assert.ok(!/the-projected-token|eyJ|proxy-password/.test(uploader.stdout + uploader.stderr));
+  assert.doesNotMatch(uploader.stdout + uploader.stderr, /the-projected-token|eyJ|proxy-password/);
 });
 
 test('an identity that does not answer is passed over for a key, and that is said', async (t) => {

@@ -1,41 +1,58 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type TestRedis, until, World, seen } from '../../support/index.js';
+import { HttpProxy } from '../../support/http-proxy.js';
+import { loginServer, TENANT } from '../../support/login-server.js';
+import { makeCertificate } from '../../support/tls-proxy.js';
 
 /** How long a token holds; seconds. */
 const TOKEN_S = 20;
 const MIB = 1024 * 1024;
+const CLIENT = '22222222-2222-2222-2222-222222222222';
+/** A sign-in that only the proxy can reach. */
+const LOGIN = 'login.partner.microsoftonline.cn';
+/** What a token's user may do. */
+const RULE = [
+  'resetkeys',
+  '~{sluice}*',
+  'resetchannels',
+  '&{sluice}*',
+  '+@all',
+  '-@admin',
+  '-@dangerous',
+  '+info',
+];
+
+/** An unsigned token: Redis takes it as a password, and the apps read its object id. */
+function token(oid: string, number: number): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'none' })}.${part({ oid })}.${number}`;
+}
 
 /** A managed identity's endpoint whose every token is of a user of its own, which Redis then knows. */
 async function tokenServer(
   t: TestContext,
   redis: TestRedis,
-): Promise<{ port: number; issued: () => number }> {
+): Promise<{ port: number; issued: () => number; from: Set<number> }> {
   let issued = 0;
+  const from = new Set<number>();
   const server = createServer((request, response) => {
     assert.equal(request.headers['x-identity-header'], 'local');
+    from.add(request.socket.remotePort ?? 0);
     const oid = `identity-${++issued}`;
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const token = `${part({ alg: 'none' })}.${part({ oid })}.${issued}`;
+    const password = token(oid, issued);
     const endsAt = Math.floor(Date.now() / 1000) + TOKEN_S;
-    const rule = [
-      'resetkeys',
-      '~{sluice}*',
-      'resetchannels',
-      '&{sluice}*',
-      '+@all',
-      '-@admin',
-      '-@dangerous',
-    ];
     void redis
-      .use((client) => client.call('ACL', 'SETUSER', oid, 'on', `>${token}`, ...rule, '+info'))
+      .use((client) => client.call('ACL', 'SETUSER', oid, 'on', `>${password}`, ...RULE))
       .then(() => {
         response.setHeader('content-type', 'application/json');
         response.end(
           JSON.stringify({
-            access_token: token,
+            access_token: password,
             expires_on: String(endsAt),
             token_type: 'Bearer',
             resource: 'r',
@@ -48,7 +65,7 @@ async function tokenServer(
     server.closeAllConnections();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, issued: () => issued };
+  return { port: (server.address() as AddressInfo).port, issued: () => issued, from };
 }
 
 /** The apps' connections, by id, with the number of the token that each is signed in with. */
@@ -61,13 +78,18 @@ async function connections(redis: TestRedis): Promise<Map<string, number>> {
 test('tokens of seconds: every connection is signed in again before its own ends, and files move on', async (t) => {
   const world = await World.make(t, { start: [] });
   const tokens = await tokenServer(t, world.redis);
+  const proxy = await HttpProxy.start({ login: 'me:proxy-password' });
+  t.after(() => proxy.end());
   const env = {
+    HTTP_PROXY: proxy.url,
+    NO_PROXY: `127.0.0.1:${world.azurite.port}`,
     APP_REDIS_CREDENTIAL: 'identity',
-    AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
     IDENTITY_ENDPOINT: `http://127.0.0.1:${tokens.port}/token`,
     IDENTITY_HEADER: 'local',
   };
-  for (const role of ['api', 'scanner', 'uploader'] as const) await world.start(role, env);
+  // a range, which the SDK by itself would not know
+  await world.start('api', { ...env, NO_PROXY: '127.0.0.0/8' });
+  for (const role of ['scanner', 'uploader'] as const) await world.start(role, env);
   for (const app of world.apps) await app.ready();
   const session = await world.startSession('tokens');
   const wanted = new Map<string, string>();
@@ -95,6 +117,13 @@ test('tokens of seconds: every connection is signed in again before its own ends
   );
   assert.deepEqual(await world.blobs(), wanted);
   for (const app of world.apps) assert.ok(app.alive && app.stderr === '', app.stderr);
+  const direct = [...tokens.from].filter((port) => !proxy.onwardPorts.has(port));
+  assert.ok(direct.length > 0 && direct.length < tokens.from.size, `${direct.length} of ${tokens.from.size}`);
+  for (const app of world.apps) {
+    const line = app.logs.find(({ msg }) => msg === 'Redis lets us in');
+    const way = app.role === 'api' ? 'directly' : `through http://127.0.0.1:${proxy.port}`;
+    assert.deepEqual(line?.routes, { [`http://127.0.0.1:${tokens.port}`]: way });
+  }
 
   // every token that was given is refused from now on
   const users = Array.from({ length: tokens.issued() }, (_, i) => `identity-${i + 1}`);
@@ -109,4 +138,50 @@ test('tokens of seconds: every connection is signed in again before its own ends
     files: wanted.size,
     kills: 0,
   });
+});
+
+test('sign-in for Redis goes through the proxy, and a proxy that refuses its password is named', async (t) => {
+  const world = await World.make(t, { start: [] });
+  const certificate = makeCertificate(world.folder, 'login', [LOGIN]);
+  const password = token('an-identity', 1);
+  await world.redis.use((client) =>
+    client.call('ACL', 'SETUSER', 'an-identity', 'on', `>${password}`, ...RULE),
+  );
+  const login = await loginServer(t, certificate, LOGIN, () => password);
+  const proxy = await HttpProxy.start({ login: 'me:proxy-password', hosts: { [LOGIN]: login.port } });
+  t.after(() => proxy.end());
+  writeFileSync(join(world.folder, 'token'), 'the-projected-token');
+  const env = {
+    APP_REDIS_CREDENTIAL: 'identity',
+    AZURE_AUTHORITY_HOST: `https://${LOGIN}/`,
+    AZURE_TENANT_ID: TENANT,
+    AZURE_CLIENT_ID: CLIENT,
+    AZURE_FEDERATED_TOKEN_FILE: join(world.folder, 'token'),
+    AZURE_TOKEN_CREDENTIALS: 'WorkloadIdentityCredential',
+    NODE_EXTRA_CA_CERTS: certificate.path,
+    HTTPS_PROXY: proxy.url,
+  };
+  for (const role of ['api', 'scanner', 'uploader'] as const) await world.start(role, env);
+  for (const app of world.apps) await app.ready();
+  const session = await world.startSession('proxied');
+  const wanted = new Map([[`${session}/one`, world.drop('one', 1000)]]);
+  await world.done(1);
+  assert.deepEqual(await world.blobs(), wanted);
+  assert.deepEqual([...new Set(proxy.asked)], [`${LOGIN}:443`]);
+  for (const form of login.forms)
+    assert.match(form.get('scope') ?? '', /^https:\/\/redis\.azure\.com\/\.default/);
+  for (const app of world.apps) {
+    const line = app.logs.find(({ msg }) => msg === 'Redis lets us in');
+    assert.deepEqual(line?.routes, { [`https://${LOGIN}`]: `through http://127.0.0.1:${proxy.port}` });
+    assert.doesNotMatch(app.stdout + app.stderr, /the-projected-token|eyJ|proxy-password/);
+  }
+
+  const HTTPS_PROXY = `http://me:another-word@127.0.0.1:${proxy.port}`;
+  const refused = await world.start('scanner', { ...env, HTTPS_PROXY });
+  assert.equal((await refused.ended).code, 1);
+  assert.match(
+    String(refused.logs.at(-1)?.msg),
+    /^APP_REDIS_CREDENTIAL: no identity gives a token for Redis: 407 from .*the proxy asks for a user and a password.*HTTPS_PROXY=/,
+  );
+  assert.ok(!refused.stdout.includes('another-word'));
 });

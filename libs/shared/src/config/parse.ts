@@ -90,6 +90,7 @@ function asksForTraces(env: Readonly<Record<string, string | undefined>>): boole
 function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
   const must = <T>(value: T | null): T => value as T;
   const open = v.APP_API_TOKEN !== null || v.APP_API_AUTH === 'none';
+  const proxies = { https: v.HTTPS_PROXY, http: v.HTTP_PROXY, except: must(v.NO_PROXY) };
   return {
     role,
     azure: {
@@ -145,10 +146,11 @@ function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
       prefix: must(v.APP_REDIS_PREFIX),
       waitReplicas: must(v.APP_REDIS_WAIT_REPLICAS),
       credential: must(v.APP_REDIS_CREDENTIAL),
+      proxies,
     },
     api: { token: v.APP_API_TOKEN, open: v.APP_API_AUTH === 'none' },
     http: { port: must(v.APP_PORT), bind: v.APP_BIND ?? (role === 'api' && !open ? '127.0.0.1' : '0.0.0.0') },
-    proxies: { https: v.HTTPS_PROXY, http: v.HTTP_PROXY, except: must(v.NO_PROXY) },
+    proxies,
     /** Whether spans are sent to a collector. */
     traces,
     log: { level: must(v.APP_LOG_LEVEL), format: must(v.APP_LOG_FORMAT) },

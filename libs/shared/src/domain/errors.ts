@@ -76,6 +76,16 @@ export function messageOf(error: unknown): string {
   return String(error);
 }
 
+/** A reason is cut after so many characters: Entra ID adds traces and times. */
+const REASON_LENGTH = 300;
+
+/** What each credential of a chain said; the chain's own message says nothing of it. Of any other error its first line. */
+export function reasonsOf(error: unknown): string {
+  const { errors = [] } = Object(error) as { errors?: unknown[] };
+  const each = errors.length > 0 ? errors : [error];
+  return each.map((one) => messageOf(one).slice(0, REASON_LENGTH)).join('; ');
+}
+
 /** The `code` of a system or library error, or undefined. */
 export function codeOf(error: unknown): string | undefined {
   const code: unknown =

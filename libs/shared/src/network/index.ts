@@ -1,1 +1,2 @@
+export * from './way-out.js';
 export * from './ways-out.js';

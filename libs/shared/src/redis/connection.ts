@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { parseRedisUrl } from '../config/index.js';
+import { parseRedisUrl, type Proxies } from '../config/index.js';
 import { LiveRedis, type LiveOptions } from './live-redis.js';
 import { RedisLogin } from './login.js';
 import { placeOptions } from './places.js';
@@ -14,6 +14,8 @@ export interface RedisSettings {
   readonly prefix: string;
   /** `identity` signs in with tokens of Entra ID; `url` with what the URL holds. */
   readonly credential: 'url' | 'identity';
+  /** What token requests go through; default: nothing. */
+  readonly proxies?: Proxies;
 }
 
 /** How long a request of the api may wait for Redis before it answers 503; milliseconds. */
@@ -79,11 +81,19 @@ function connect(settings: RedisSettings, onError: OnRedisError, options: LiveOp
 /** One login serves all connections of the same settings: one token at a time, whatever their number. */
 const logins = new WeakMap<RedisSettings, RedisLogin>();
 
+const NO_PROXIES: Proxies = { https: null, http: null, except: [] };
+
 function loginOf(settings: RedisSettings): { login?: RedisLogin } {
   if (settings.credential !== 'identity') return {};
-  const login = logins.get(settings) ?? new RedisLogin(parseRedisUrl(settings.url).user);
+  const { url, proxies = NO_PROXIES } = settings;
+  const login = logins.get(settings) ?? new RedisLogin(parseRedisUrl(url).user, proxies);
   logins.set(settings, login);
   return { login };
+}
+
+/** How each place that gives tokens for Redis was reached so far, without secrets; none where the URL's login holds. */
+export function tokenRoutes(settings: RedisSettings): Record<string, string> {
+  return logins.get(settings)?.routes() ?? {};
 }
 
 /** Ends a connection; safe to repeat, never waits for a server that is away. */

@@ -1,10 +1,14 @@
-import { messageOf } from '../domain/index.js';
+import type { Proxies } from '../config/index.js';
+import { reasonsOf } from '../domain/index.js';
+import { byWaysOut, WaysOut } from '../network/index.js';
 import { RedisFault } from './faults.js';
 
 /** What a token is for. @see https://learn.microsoft.com/azure/redis/entra-for-authentication */
 const SCOPE = 'https://redis.azure.com/.default';
 /** How long a token may take to come; milliseconds. */
 const TOKEN_MS = 15_000;
+/** Token requests at once: one at a time, and what a credential asks before it. */
+const SOCKETS = 4;
 /** Between two tries to get one, and at least between two renewals; milliseconds. */
 const AGAIN_MS = 1_000;
 /** A start without a token that passes ends after this; milliseconds. An identity may need a moment to be known. */
@@ -43,9 +47,25 @@ export class RedisLogin {
   private held: Token | null = null;
   private fetching: Promise<Token> | null = null;
   private timer: NodeJS.Timeout | undefined;
+  private readonly waysOut: WaysOut;
+  /** What a proxy said no to, in the last try to get a token. */
+  private refusal: string | null = null;
 
-  /** @param user the user name; empty: the object id that the token names */
-  constructor(private readonly user: string) {}
+  /**
+   * @param user the user name; empty: the object id that the token names
+   * @param proxies those that token requests go through; Redis itself is no HTTP, and is reached directly
+   */
+  constructor(
+    private readonly user: string,
+    proxies: Proxies,
+  ) {
+    this.waysOut = new WaysOut(proxies, { sockets: SOCKETS, idleMs: TOKEN_MS });
+  }
+
+  /** How each place that gave a token was reached, see {@link WaysOut.routes}. */
+  routes(): Record<string, string> {
+    return this.waysOut.routes();
+  }
 
   /** The token for a connection that is about to begin. @throws Error, and a RedisFault where it failed for too long */
   async current(): Promise<Token> {
@@ -53,7 +73,10 @@ export class RedisLogin {
     try {
       return await this.fetch();
     } catch (error) {
-      const why = `no identity gives a token for Redis: ${messageOf(error).split('\n')[0]}`;
+      const begin = 'no identity gives a token for Redis';
+      // MSAL makes a network error without a reason of whatever a policy throws
+      if (this.refusal) throw new RedisFault(`APP_REDIS_CREDENTIAL: ${begin}: ${this.refusal}`);
+      const why = `${begin}: ${reasonsOf(error)}`;
       if (!this.isLate()) throw new Error(why);
       throw new RedisFault(
         `APP_REDIS_CREDENTIAL is identity, but ${why}; give the pod an identity, or take url`,
@@ -91,7 +114,11 @@ export class RedisLogin {
   }
 
   private async ask(): Promise<Token> {
-    this.credential ??= await openIdentity();
+    this.refusal = null;
+    this.credential ??= await openIdentity(
+      this.waysOut,
+      (doing) => new Error((this.refusal = proxyAsks(doing))),
+    );
     const got = await this.credential.getToken(SCOPE, { abortSignal: AbortSignal.timeout(TOKEN_MS) });
     if (!got) throw new Error('it gave none');
     const username = this.user || objectIdOf(got.token);
@@ -126,11 +153,18 @@ export class RedisLogin {
   }
 }
 
-async function openIdentity(): Promise<Credential> {
-  // eslint-disable-next-line no-restricted-syntax -- loaded only where it is used: it takes some 20 MiB of memory
+/** Token requests go out as those of the store's identity do. */
+async function openIdentity(waysOut: WaysOut, proxyAsks: (doing: string) => Error): Promise<Credential> {
+  // loaded only where it is used: it takes some 20 MiB of memory
+  /* eslint-disable no-restricted-syntax */
   const { DefaultAzureCredential } = await import('@azure/identity');
-  return new DefaultAzureCredential();
+  const { createDefaultHttpClient } = await import('@azure/core-rest-pipeline');
+  /* eslint-enable no-restricted-syntax */
+  return new DefaultAzureCredential(byWaysOut(createDefaultHttpClient(), waysOut, proxyAsks));
 }
+
+const proxyAsks = (doing: string): string =>
+  `407 from ${doing}: the proxy asks for a user and a password, or refuses those that it was given; set HTTPS_PROXY=http://user:password@host:port`;
 
 /** The object id in a token's claims: the user name that Redis knows an identity by. */
 function objectIdOf(token: string): string {
