@@ -12,16 +12,18 @@ const NOT_OURS = new Set(['EISDIR', 'ELOOP', 'EFBIG']);
 const PROBE = '.sluice-probe-recovery';
 
 /**
- * Entries that one pass of recovery was not let at. Each of them waits alone, and everything else goes on; but where
+ * Entries that one pass of recovery, or one scan, was not let at. Each of them waits alone, and everything else goes on; but where
  * the volume refuses the same to a probe of our own in the roots, nothing may be concluded from it: that is an outage.
  */
 export class BlockedEntries {
   readonly #why = new Map<string, string>();
   #rootsWork: Promise<boolean> | null = null;
 
+  /** @param probe whether the volume allows the same in the roots; by default by files of our own */
   constructor(
-    private readonly volume: Volume,
-    private readonly roots: Roots,
+    volume: Volume,
+    roots: Roots,
+    private readonly probe: () => Promise<boolean> = () => rootsWork(volume, roots),
   ) {}
 
   /**
@@ -37,7 +39,7 @@ export class BlockedEntries {
       if (NOT_OURS.has(error.code)) return instead;
       if (!BLOCKED.has(error.code)) throw error;
       // once a pass: a thousand blocked entries cost one probe
-      this.#rootsWork ??= rootsWork(this.volume, this.roots);
+      this.#rootsWork ??= this.probe();
       if (!(await this.#rootsWork)) throw error;
       if (!this.#isBelowBlocked(path)) this.#why.set(path, `${error.operation}: ${error.code}`);
       return instead;

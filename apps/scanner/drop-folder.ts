@@ -1,10 +1,14 @@
-import { isReserved, type FileKind } from '@app/shared/domain';
+import { fileNameFault, isReserved, lastPart, type FileKind } from '@app/shared/domain';
+import type { BlockedEntries } from './blocked-entries.js';
 import type { Entries } from './entries.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import type { ScanWindow } from './scan-window.js';
 import type { Stopping } from './stopping.js';
+import { walkTree, type EmptyFolder } from './tree/walk-tree.js';
 
+/** No path is refused for its length that has no more UTF-16 units. */
+const SHORT = 250;
 /** Names of one listing that are remembered for more than a count. */
 const REMEMBERED = 1_000;
 const TOO_LATE =
@@ -12,7 +16,7 @@ const TOO_LATE =
 
 /** What a listing of the drop folder found beside the window's names. */
 export interface Listing {
-  /** Entries in the folder. */
+  /** Entries in the folder, and in those below it that are read. */
   readonly seen: number;
   /** Names that are with the queue already. */
   readonly enqueued: ReadonlySet<string>;
@@ -24,12 +28,14 @@ export interface Listing {
   readonly namesakes: readonly string[];
   /** How many of those there are. */
   readonly namesakeCount: number;
+  /** Sub-folders that hold nothing. */
+  readonly empty: readonly EmptyFolder[];
 }
 
 /**
- * Lists the drop folder, a slice at a time: what is never taken is counted with its reason, what is with the queue or
- * has a namesake in a session's folder is set apart, and the rest is offered to the window; while the session stops, only
- * what it still takes.
+ * Lists the drop folder, a slice at a time, and the folders below it that `APP_SCAN_DEPTH` allows: what is never taken is
+ * counted with its reason, what is with the queue or has a namesake in a session's folder is set apart, and the rest is
+ * offered to the window; while the session stops, only what it still takes.
  *
  * @throws VolumeError
  */
@@ -39,20 +45,32 @@ export async function listDropFolder(
   window: ScanWindow,
   entries: Entries,
   stopping: Stopping | null,
+  blocked: BlockedEntries,
 ): Promise<Listing> {
+  const { scanDepth, ignored } = parts.rules;
   const enqueued = new Set<string>();
   const standing: string[] = [];
   const ownNames: string[] = [];
   const namesakes: string[] = [];
   let [seen, standingCount, namesakeCount, late] = [0, 0, 0, 0];
-  const sort = (name: string, kind: FileKind): void => {
-    if (name.startsWith('.')) {
+  /** @returns whether it is a folder to be read */
+  const sort = (name: string, kind: FileKind, level: number): boolean => {
+    const isFolder = kind === 'directory' && scanDepth > 0;
+    seen += 1;
+    if ((level === 0 ? name : lastPart(name)).startsWith('.')) {
       entries.note(name, 'ignored', 'ignored: its name begins with a dot');
       if (isReserved(name) && ownNames.length < REMEMBERED) ownNames.push(name);
-    } else if (kind !== 'file' && kind !== 'unknown') entries.note(name, 'ignored', ignoredKind(kind));
-    else if (parts.rules.ignored(name))
-      entries.note(name, 'ignored', 'ignored: APP_IGNORE_PATTERNS lists it');
+    } else if (!isFolder && kind !== 'file' && kind !== 'unknown')
+      entries.note(name, 'ignored', ignoredKind(kind));
+    else if (ignored(name)) entries.note(name, 'ignored', 'ignored: APP_IGNORE_PATTERNS lists it');
+    else if (isFolder && level >= scanDepth) entries.note(name, 'ignored', tooDeep(scanDepth));
+    else if (isFolder) {
+      seen -= 1;
+      return true;
+    } else if (name.length > SHORT && fileNameFault(name) !== null)
+      entries.note(name, 'ignored', `ignored: ${fileNameFault(name)}`);
     else sortFile(name, stopping?.takes(name) ?? true);
+    return false;
   };
   const sortFile = (name: string, taken: boolean): void => {
     if (memory.standing.has(name)) {
@@ -69,15 +87,28 @@ export async function listDropFolder(
       else entries.counts.settling += 1;
     }
   };
-  await parts.volume.list(parts.layout.roots.incoming, (slice) => {
-    seen += slice.length;
-    for (const { name, raw, kind } of slice) {
-      if (name !== null) sort(name, kind);
-      else entries.note(raw?.toString('utf8') ?? '\ufffd', 'ignored', 'ignored: its name is not valid UTF-8');
-    }
-  });
+  const ignore = (name: string, why: string): void => {
+    seen += 1;
+    entries.note(name, 'ignored', why);
+  };
+  const notUtf8 = (name: string): void => ignore(name, 'ignored: its name is not valid UTF-8');
+  let empty: readonly EmptyFolder[] = [];
+  if (scanDepth > 0)
+    empty = await walkTree(parts, { known: memory.folders, blocked, visit: sort, ignore, notUtf8 });
+  else
+    await parts.volume.list(parts.layout.roots.incoming, (slice) => {
+      for (const { name, raw, kind } of slice) {
+        if (name !== null) sort(name, kind, 0);
+        else notUtf8(raw?.toString('utf8') ?? '\ufffd');
+      }
+    });
   memory.ownNames = ownNames;
-  return { seen, enqueued, standing, standingCount, namesakes, namesakeCount };
+  return { seen, enqueued, standing, standingCount, namesakes, namesakeCount, empty };
+}
+
+function tooDeep(scanDepth: number): string {
+  const levels = scanDepth === 1 ? '1 level' : `${scanDepth} levels`;
+  return `ignored: it is a folder below the ${levels} that APP_SCAN_DEPTH allows`;
 }
 
 /** Why an entry of this kind is not taken. */

@@ -1,4 +1,4 @@
-import { decideStability, type FileLook, type VolumeError } from '@app/shared/domain';
+import { decideStability, folderOf, type FileLook, type VolumeError } from '@app/shared/domain';
 import type { Watch } from '@app/shared/records';
 import type { Seen } from './aside.js';
 import { ignoredKind } from './drop-folder.js';
@@ -36,6 +36,7 @@ export function judge(
       memory.aside.put(name, null);
     } else if (look.kind !== 'file') {
       entries.note(name, 'ignored', ignoredKind(look.kind));
+      memory.folders.doubt(folderOf(name));
       memory.aside.put(name, null);
     } else {
       const before = memory.seen.get(name);

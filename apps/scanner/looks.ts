@@ -1,5 +1,5 @@
 import { VolumeError, type FileLook } from '@app/shared/domain';
-import type { Volume } from '@app/shared/files';
+import type { FolderLook, Volume } from '@app/shared/files';
 
 /** Files looked at per call, so that a slow volume does not take a call past its deadline. */
 const SLICE = 256;
@@ -12,11 +12,27 @@ export async function lookAtMany(
   folder: string,
   names: readonly string[],
 ): Promise<(FileLook | null | VolumeError)[]> {
-  const looks: (FileLook | null | VolumeError)[] = [];
+  return inSlices(names, (slice) => volume.lstatMany(folder, slice));
+}
+
+/** Looks at many folders, in order, past the caches of NFS. @throws VolumeError where a whole call failed */
+export async function lookAtFolders(
+  volume: Volume,
+  folder: string,
+  paths: readonly string[],
+): Promise<(FolderLook | null | VolumeError)[]> {
+  return inSlices(paths, (slice) => volume.lookAtFolders(folder, slice));
+}
+
+async function inSlices<Look>(
+  names: readonly string[],
+  call: (slice: readonly string[]) => Promise<Look[]>,
+): Promise<Look[]> {
+  const looks: Look[] = [];
   for (let at = 0; at < names.length; at += SLICE * AT_ONCE) {
-    const slices: Promise<(FileLook | null | VolumeError)[]>[] = [];
+    const slices: Promise<Look[]>[] = [];
     for (let from = at; from < Math.min(names.length, at + SLICE * AT_ONCE); from += SLICE)
-      slices.push(volume.lstatMany(folder, names.slice(from, from + SLICE)));
+      slices.push(call(names.slice(from, from + SLICE)));
     for (const slice of await Promise.all(slices)) looks.push(...slice);
   }
   return looks;

@@ -30,7 +30,12 @@ export interface ScannerParts {
   readonly rules: {
     readonly minFileAgeMs: number;
     readonly pollIntervalMs: number;
+    /** Whether `APP_IGNORE_PATTERNS` lists a name, which may be a path. */
     readonly ignored: (name: string) => boolean;
+    /** Levels of sub-folders that are read. */
+    readonly scanDepth: number;
+    /** How long an empty sub-folder stays; 0: for ever. */
+    readonly emptyFolderAgeMs: number;
     readonly maxQueueSize: number;
   };
   readonly now: () => number;

@@ -1,4 +1,4 @@
-import { findFoldings, findRestless } from '@app/shared/files';
+import { findFoldings, findRestless, foldersShowChanges } from '@app/shared/files';
 import { memoryProblem, readRedisMemory } from '@app/shared/redis';
 import type { Difference } from '@app/shared/domain';
 import type { ScannerParts } from './parts.js';
@@ -105,6 +105,7 @@ export class Rounds {
     if (fresh || forgotten) this.doubt = { lost: forgotten || (this.doubt?.lost ?? false) };
     if (fresh) await this.findFoldings();
     if (fresh) await this.findRestless();
+    if (fresh && this.parts.rules.scanDepth > 0) await this.lookAtFolderTimes();
     if (fresh) await this.sessionFile.load();
     this.volumeId = id;
     this.proved = true;
@@ -115,6 +116,7 @@ export class Rounds {
     const { volume, layout, log } = this.parts;
     const foldings = await findFoldings(volume, layout.roots);
     this.memory.namesakes.folds = foldings.length > 0;
+    this.memory.namesakes.trees = this.parts.rules.scanDepth > 0;
     if (foldings.length === 0) return;
     log.warn(
       `this volume does not tell names apart by ${foldings.join(' and ')}: of two files that differ in nothing else, the second is held until the first is through`,
@@ -127,6 +129,16 @@ export class Rounds {
     this.restless = await findRestless(volume, layout.roots);
     const problem = this.restlessProblem();
     if (problem !== null) log.warn(problem);
+  }
+
+  /** Finds out whether a folder must be listed to know what came into it. */
+  private async lookAtFolderTimes(): Promise<void> {
+    const { volume, layout, log } = this.parts;
+    this.memory.folders.showChanges = await foldersShowChanges(volume, layout.roots);
+    if (this.memory.folders.showChanges) return;
+    log.warn(
+      "this volume's folders do not show by their times that an entry came, so every folder that APP_SCAN_DEPTH reads is listed in every scan",
+    );
   }
 
   private restlessProblem(): string | null {

@@ -5,6 +5,7 @@ import { Shown } from './entries.js';
 import { Namesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
 import type { Stopping } from './stopping.js';
+import { KnownFolders } from './tree/known-folders.js';
 
 /** Jobs read per call when a scanner takes the lead. */
 const PAGE = 1_000;
@@ -38,7 +39,9 @@ export class ScanMemory {
   standing = new Map<string, Standing>();
   /** Sluice's own short-lived names that a scan saw in the drop folder. */
   ownNames: readonly string[] = [];
-  /** What a volume that folds names takes for each other. */
+  /** What stands in the folders of the tree. */
+  readonly folders = new KnownFolders();
+  /** Names that cannot be under way at one time. */
   readonly namesakes = new Namesakes();
   readonly shown = new Shown();
   /** What the session takes before it stops; null where it goes on, or nothing is known of that yet. */
@@ -51,6 +54,7 @@ export class ScanMemory {
     this.aside.clear();
     this.standing.clear();
     this.namesakes.clear();
+    this.folders.clear();
     this.ownNames = [];
     this.stopping = null;
     this.shown.clear();

@@ -1,6 +1,7 @@
 import type { FileLook, VolumeError } from '@app/shared/domain';
 import { COMPLETED_KEPT } from '@app/shared/queue';
 import type { IncomingView, Watch } from '@app/shared/records';
+import { BlockedEntries } from './blocked-entries.js';
 import { listDropFolder } from './drop-folder.js';
 import { Entries } from './entries.js';
 import { checkEnqueued, checkStanding } from './held.js';
@@ -12,6 +13,7 @@ import type { ScanMemory } from './scan-memory.js';
 import { ScanWindow } from './scan-window.js';
 import { stoppingOf, stopOnceThrough } from './stopping.js';
 import { newestMs, take } from './take.js';
+import { removeEmptyFolders } from './tree/empty-folders.js';
 
 /** Files looked at while no session is active: people see why they wait, and one that starts finds them at rest already. */
 const WINDOW_WHILE_STOPPED = 1_000;
@@ -30,7 +32,7 @@ export interface Scanned {
 }
 
 /**
- * One scan: lists the drop folder, looks at a window of the smallest names and at some that earlier windows moved past,
+ * One scan: lists the drop folder and what is to be read below it, looks at a window of the smallest names and at some that earlier windows moved past,
  * decides, enqueues, and tells what it saw. Its cost grows with the room in the queue, not with the backlog, beyond listing names.
  *
  * @throws VolumeError; LeaseLost
@@ -51,7 +53,9 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const entries = new Entries(memory.shown.entries, parts.clock.now().steadyMs);
 
   const stopping = await stoppingOf(parts, memory, watch);
-  const listing = await listDropFolder(parts, memory, window, entries, stopping);
+  // that the drop folder itself was just read is the probe
+  const blocked = new BlockedEntries(parts.volume, parts.layout.roots, () => Promise.resolve(true));
+  const listing = await listDropFolder(parts, memory, window, entries, stopping, blocked);
   await stopping?.listed(parts);
   await checkEnqueued(parts, memory, listing.enqueued, entries);
   await checkStanding(parts, memory, listing.standing, listing.standingCount, entries);
@@ -62,6 +66,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const enqueued = watch.session ? await take(parts, memory, takers, room, watch.session, entries) : 0;
   if (stopping) await stopOnceThrough(parts, memory, stopping, entries);
   for (const name of window.notThisTime(names)) entries.keep(name);
+  await removeEmptyFolders(parts, listing.empty, blocked);
 
   const view: IncomingView = {
     seen: listing.seen,
@@ -76,6 +81,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
     enqueued,
     jobs,
     problems: [
+      ...blocked.problems(),
       unreadableProblem(memory.aside.unreadable()),
       watch.session ? null : sessionlessProblem(entries.counts.settling + window.passed),
     ].filter((sentence) => sentence !== null),

@@ -1,5 +1,4 @@
 import { NestFactory } from '@nestjs/core';
-import picomatch from 'picomatch';
 import { Layout, messageOf } from '@app/shared/domain';
 import { Volume, VolumeClock } from '@app/shared/files';
 import { HEARTBEAT_MS, Pods, ScannerLease, type DiskUse, type PodReport } from '@app/shared/pods';
@@ -26,6 +25,7 @@ import {
   type ProcessContext,
   type RunningProcess,
 } from '@app/shared/runtime';
+import { ignoredBy } from './ignored.js';
 import { ScannerMetrics } from './metrics.js';
 import { NameIndexKeeper } from './name-index.js';
 import type { ScannerParts } from './parts.js';
@@ -74,10 +74,6 @@ export async function startScanner(
   const queue = openUploadQueue(redis, prefix, (error) => log.debug(`queue: ${messageOf(error)}`));
   const pods = new Pods(redis, prefix);
   const layout = new Layout(config.roots);
-  const ignored =
-    config.scan.ignorePatterns.length > 0
-      ? picomatch(config.scan.ignorePatterns, { dot: true })
-      : () => false;
   const parts: ScannerParts = {
     redis,
     prefix,
@@ -98,7 +94,9 @@ export async function startScanner(
     rules: {
       minFileAgeMs: config.scan.minFileAgeMs,
       pollIntervalMs: config.scan.pollIntervalMs,
-      ignored,
+      ignored: ignoredBy(config.scan.ignorePatterns),
+      scanDepth: config.scan.depth,
+      emptyFolderAgeMs: config.scan.emptyFolderAgeMs,
       maxQueueSize: config.scan.maxQueueSize,
     },
     now: Date.now,

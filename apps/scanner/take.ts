@@ -87,7 +87,7 @@ function oneOfNamesakes<T extends Taker>(memory: ScanMemory, takers: T[], entrie
     const folded = foldedName(name);
     const other = first.get(folded);
     if (other === undefined) first.set(folded, name);
-    else entries.note(name, 'held', heldFor(other), { size: look.size });
+    else entries.note(name, 'held', heldFor(name, other), { size: look.size });
     return other === undefined;
   });
 }

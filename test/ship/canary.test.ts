@@ -34,6 +34,7 @@ test('the storage canary passes on a shared claim, and names pods with volumes o
     'read in the other',
     'rename excludes a second claimer',
     'growth of a file is seen',
+    'sub-folders',
     'fsync',
     'local disk',
     'free space',

@@ -59,6 +59,8 @@ test('the defaults are those of the contract', () => {
       pollIntervalMs: 2_000,
       minFileAgeMs: 5_000,
       ignorePatterns: [],
+      depth: 0,
+      emptyFolderAgeMs: 3_600_000,
       maxQueueSize: 2_000,
       recoveryIntervalMs: 30_000,
     },
@@ -88,7 +90,7 @@ test('the contract has these variables, and no other', () => {
      APP_AZURE_ACCOUNT_KEY APP_AZURE_CREATE_CONTAINER APP_AZURE_MAX_BLOCK_SIZE APP_AZURE_MAX_SINGLE_PUT_SIZE
      APP_AZURE_MAX_CONCURRENCY APP_BLOCK_MEMORY APP_CONTENT_MD5 APP_NFS_INCOMING_DIR APP_NFS_PROCESSING_ROOT
      APP_NFS_FAILED_ROOT APP_LOCAL_STAGING_ROOT APP_STAGING_LIMIT APP_POLL_INTERVAL_S APP_MIN_FILE_AGE_S
-     APP_IGNORE_PATTERNS APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
+     APP_IGNORE_PATTERNS APP_SCAN_DEPTH APP_EMPTY_FOLDER_AGE_S APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
      APP_RECOVERY_INTERVAL_S APP_NFS_HANG_LIMIT_S APP_SHUTDOWN_GRACE_S APP_HISTORY_DAYS APP_HISTORY_MAX_FILES
      APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_CREDENTIAL APP_REDIS_PREFIX APP_REDIS_WAIT_REPLICAS APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
      APP_LOG_FORMAT HTTPS_PROXY HTTP_PROXY NO_PROXY`
@@ -143,12 +145,31 @@ test('all faults are told at once, single ones and those between variables', () 
   assert.equal(faults.length, 11);
 });
 
+test('another root may lie inside the drop folder where it is not read', () => {
+  for (const env of [
+    { APP_NFS_PROCESSING_ROOT: '/mnt/nfs/incoming/processing' },
+    { APP_SCAN_DEPTH: '2', APP_NFS_PROCESSING_ROOT: '/mnt/nfs/incoming/.processing' },
+    { APP_SCAN_DEPTH: '2', APP_NFS_FAILED_ROOT: '/mnt/nfs/incoming/x/.sluice/failed' },
+    { APP_SCAN_DEPTH: '2', APP_NFS_FAILED_ROOT: '/mnt/nfs/incoming-failed' },
+  ])
+    assert.deepEqual(parseConfig('scanner', env).scan.ignorePatterns, []);
+});
+
 test('rules between variables', () => {
   for (const [env, fault] of [
     [{ APP_AZURE_MAX_BLOCK_SIZE: '65Mi' }, /APP_AZURE_MAX_BLOCK_SIZE.*APP_BLOCK_MEMORY/],
     [{ APP_AZURE_MAX_SINGLE_PUT_SIZE: '65Mi' }, /APP_AZURE_MAX_SINGLE_PUT_SIZE.*APP_BLOCK_MEMORY/],
     [{ APP_BLOCK_MEMORY: '1Mi' }, /APP_BLOCK_MEMORY/],
     [{ APP_NFS_FAILED_ROOT: '/mnt/nfs/./incoming/' }, /four different folders/],
+    [
+      { APP_SCAN_DEPTH: '1', APP_NFS_PROCESSING_ROOT: '/mnt/nfs/incoming/x/processing' },
+      /APP_NFS_PROCESSING_ROOT is inside APP_NFS_INCOMING_DIR, whose sub-folders APP_SCAN_DEPTH reads/,
+    ],
+    [
+      { APP_SCAN_DEPTH: '16', APP_LOCAL_STAGING_ROOT: '/mnt/nfs/incoming/staging' },
+      /APP_LOCAL_STAGING_ROOT is inside/,
+    ],
+    [{ APP_SCAN_DEPTH: '17' }, /APP_SCAN_DEPTH must be a whole number from 0 to 16/],
     [{ APP_AZURE_CREDENTIAL: 'sas' }, /APP_AZURE_SAS_FILE is not set/],
     [
       { APP_AZURE_SAS_FILE: '/sas', APP_AZURE_ACCOUNT_URL: 'http://a.example' },

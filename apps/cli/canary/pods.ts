@@ -7,6 +7,7 @@ import { lookAtRoom, measureLocal, raceForFiles, seeEachOther, watchGrowth, type
 import { CanaryFailure, Meeting } from './meeting.js';
 import { describeMount, isOwn, mountOf } from './mount.js';
 import { measureNames, renameKeepsFiles, tellNames } from './names.js';
+import { trySubFolder } from './sub-folders.js';
 
 /** What a pod of the canary is told. */
 export interface PodOrders {
@@ -105,6 +106,7 @@ async function testTogether(meeting: Meeting, orders: PodOrders, volume: string)
     ...(await renameKeepsFiles(meeting)),
     ...(await tellNames(meeting)),
     ...(await measureNames(meeting)),
+    ...(await trySubFolder(meeting)),
     ...(await watchGrowth(meeting, other, orders.ageMs)),
     ...(await lookAtRoom(meeting)),
   ];

@@ -128,6 +128,10 @@ function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
     scan: {
       pollIntervalMs: must(v.APP_POLL_INTERVAL_S),
       minFileAgeMs: must(v.APP_MIN_FILE_AGE_S),
+      /** Levels of sub-folders that are read. */
+      depth: must(v.APP_SCAN_DEPTH),
+      /** How long an empty sub-folder stays; 0: for ever. */
+      emptyFolderAgeMs: must(v.APP_EMPTY_FOLDER_AGE_S),
       ignorePatterns: must(v.APP_IGNORE_PATTERNS),
       maxQueueSize: must(v.APP_MAX_QUEUE_SIZE),
       recoveryIntervalMs: must(v.APP_RECOVERY_INTERVAL_S),

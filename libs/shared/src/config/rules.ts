@@ -36,6 +36,13 @@ export const RULES: readonly Rule[] = [
         ? `${FOLDERS.slice(0, -1).join(', ')} and ${FOLDERS.at(-1)} must be four different folders`
         : null,
   },
+  ...FOLDERS.slice(1).map((name): Rule => ({
+    names: [name, 'APP_NFS_INCOMING_DIR', 'APP_SCAN_DEPTH'],
+    fault: (v) =>
+      (v.APP_SCAN_DEPTH ?? 0) > 0 && isReadBelow(v.APP_NFS_INCOMING_DIR ?? '', v[name] ?? '')
+        ? `${name} is inside APP_NFS_INCOMING_DIR, whose sub-folders APP_SCAN_DEPTH reads; move it out, or below a folder whose name begins with a dot`
+        : null,
+  })),
   {
     // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
     names: ['APP_AZURE_CONTAINER'],
@@ -139,6 +146,12 @@ export const RULES: readonly Rule[] = [
         : `APP_BIND is ${v.APP_BIND}, but without APP_API_TOKEN the api listens on loopback alone; set a token, or APP_API_AUTH=none if open is meant`,
   },
 ];
+
+/** Whether a folder lies inside another one, and below no folder of a dot name. */
+function isReadBelow(outer: string, inner: string): boolean {
+  const head = outer.endsWith('/') ? outer : `${outer}/`;
+  return inner.startsWith(head) && !`/${inner.slice(head.length)}`.includes('/.');
+}
 
 function usesConnectionString(v: Values): boolean {
   return (

@@ -311,7 +311,20 @@ export const SCHEMA = {
   APP_IGNORE_PATTERNS: define({
     kind: patterns,
     default: '',
-    meaning: 'Names to leave alone, e.g. `*.part,*.tmp` or `*.{part,tmp}`.',
+    meaning:
+      'Names to leave alone, e.g. `*.part,*.tmp` or `*.{part,tmp}`. Files and folders; a pattern that holds a slash is matched against the whole path, e.g. `raw/*`.',
+  }),
+  APP_SCAN_DEPTH: define({
+    kind: whole(0, 16),
+    default: '0',
+    meaning:
+      "How many levels of sub-folders of the drop folder are read; a file's name is then its path, such as `a/b/x.bin`, in the store too.",
+  }),
+  APP_EMPTY_FOLDER_AGE_S: define({
+    kind: seconds(0),
+    default: '3600',
+    meaning:
+      'How long a sub-folder that is read must have been empty and unchanged until it is removed; 0 removes none.',
   }),
   APP_MAX_QUEUE_SIZE: define({
     kind: whole(1, 1_000_000),

@@ -1,4 +1,5 @@
-export type { Entry } from './listing.js';
+export { KINDS, type Entry } from './listing.js';
+export { isSameFolder, type FolderLook } from './look.js';
 export type { FileCall } from './calls.js';
 export type { SetAside } from './volume.worker.js';
 export * from './volume.js';
@@ -6,6 +7,7 @@ export * from './roots.js';
 export * from './renaming.js';
 export * from './reason-files.js';
 export * from './folding.js';
+export * from './folder-times.js';
 export * from './volume-clock.js';
 export type { Reservation } from './reservations.js';
 export * from './moment.js';

@@ -40,6 +40,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NOT_ASCII = /[^\x00-\x7f]/;
 /** Folders whose file system was seen not to tell what its entries are. */
 const untyped = new Set<string>();
+/** So many of them at most: folders come and go, and one that is forgotten costs a stat. */
+const UNTYPED_MOST = 10_000;
 
 /**
  * Streams a folder's entries in the folder's own order.
@@ -57,6 +59,7 @@ export async function list(folder: string, call: Served): Promise<void> {
     if (call.cancelled) throw new Cancelled();
   };
   if (untyped.has(folder) || !(await listTyped(folder, send))) {
+    if (untyped.size >= UNTYPED_MOST) untyped.clear();
     untyped.add(folder);
     await listNames(folder, new Set(sent.flatMap((joined) => joined.split('/'))), send);
   }

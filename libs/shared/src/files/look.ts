@@ -32,3 +32,19 @@ export function lookOf(stat: BigIntStats): FileLook {
     ctimeNs: stat.ctimeNs,
   };
 }
+
+/** A folder as one look at it showed. */
+export interface FolderLook {
+  /** The file system, by the number that this machine gave it. */
+  readonly dev: bigint;
+  readonly ino: bigint;
+  /** When an entry last came or went, in nanoseconds since 1970; whoever may write to the folder can set it to any time. */
+  readonly mtimeNs: bigint;
+  /** As the modification time, but nobody can set it. */
+  readonly ctimeNs: bigint;
+}
+
+/** Whether a folder is the same and nothing came into it or left it between two looks, as far as its times tell. */
+export function isSameFolder(a: FolderLook, b: FolderLook): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
+}

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { VolumeError } from '../domain/errors.js';
 import type { FileLook } from '../domain/identity.js';
+import type { FolderLook } from './look.js';
 import { entriesOf, subjectOf, type Entry, type Slice } from './listing.js';
 import type { Fault } from './serve.js';
 import type { CallHooks, FileCall } from './calls.js';
@@ -89,15 +90,18 @@ export class Volume {
   /** Looks at many entries of a folder in one call; an error of one does not spoil the others. */
   async lstatMany(folder: string, names: readonly string[]): Promise<(FileLook | null | VolumeError)[]> {
     if (names.length === 0) return [];
-    const looks = await this.#ask<(FileLook | null | Fault)[]>({
-      operation: 'lstatMany',
-      path: folder,
-      names,
-    });
-    return looks.map((look, index) => {
-      if (look === null || 'ino' in look) return look;
-      return new VolumeError(look.code, 'lstat', `lstat of ${names[index]} failed: ${look.code}`);
-    });
+    return this.#askMany<FileLook>({ operation: 'lstatMany', path: folder, names }, 'lstat');
+  }
+
+  /**
+   * Looks at many folders below one in one call, each past the caches of NFS as {@link lookAnew} does: a round trip each, and
+   * nothing of what is in them. An error of one does not spoil the others.
+   *
+   * @param names paths below `folder`; an empty one is `folder` itself
+   * @returns null where no folder is; a symlink to one is none
+   */
+  lookAtFolders(folder: string, names: readonly string[]): Promise<(FolderLook | null | VolumeError)[]> {
+    return this.#askMany<FolderLook>({ operation: 'lookAtFolders', path: folder, names }, 'open');
   }
 
   /**
@@ -158,6 +162,11 @@ export class Volume {
     return this.#ask({ operation: 'removeEmptyFolder', path });
   }
 
+  /** Removes a folder if it is empty and looks as it did: looked at right before. @returns whether it did */
+  removeOldFolder(path: string, expect: FolderLook): Promise<boolean> {
+    return this.#ask({ operation: 'removeOldFolder', path, expect });
+  }
+
   /** Reads a small text. @returns null where there is none. @throws VolumeError EFBIG over `maxBytes`. */
   readText(path: string, maxBytes = 65_536): Promise<string | null> {
     return this.#ask({ operation: 'readText', path, maxBytes });
@@ -181,6 +190,18 @@ export class Volume {
   /** The room on the file system of a path. */
   space(path: string): Promise<Space> {
     return this.#ask({ operation: 'space', path });
+  }
+
+  async #askMany<Look extends FileLook | FolderLook>(
+    request: VolumeRequest & { readonly names: readonly string[] },
+    operation: string,
+  ): Promise<(Look | null | VolumeError)[]> {
+    const looks = await this.#ask<(Look | null | Fault)[]>(request);
+    return looks.map((look, index) => {
+      if (look === null || 'ino' in look) return look;
+      const subject = request.names[index] || subjectOf(request.path);
+      return new VolumeError(look.code, operation, `${operation} of ${subject} failed: ${look.code}`);
+    });
   }
 
   #askSoon<Value>(request: VolumeRequest): Promise<Value> {

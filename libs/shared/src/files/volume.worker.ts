@@ -5,7 +5,7 @@ import { codeOf } from '../domain/errors.js';
 import { sameFile, type FileLook } from '../domain/identity.js';
 import { isListed, makeFolder, rename, renameToFree, unless } from './folders.js';
 import { list } from './listing.js';
-import { lookOf } from './look.js';
+import { isSameFolder, lookOf, type FolderLook } from './look.js';
 import { steadyMs } from './moment.js';
 import { faultOf, serve, type Fault, type Served } from './serve.js';
 
@@ -17,7 +17,12 @@ export type VolumeRequest =
     }
   | { readonly operation: 'makeFolder' | 'removeEmptyFolder'; readonly path: string }
   | { readonly operation: 'lookExactly'; readonly path: string; readonly ino: bigint | null }
-  | { readonly operation: 'lstatMany'; readonly path: string; readonly names: readonly string[] }
+  | {
+      readonly operation: 'lstatMany' | 'lookAtFolders';
+      readonly path: string;
+      readonly names: readonly string[];
+    }
+  | { readonly operation: 'removeOldFolder'; readonly path: string; readonly expect: FolderLook }
   | { readonly operation: 'renameToFree'; readonly path: string; readonly to: string }
   | {
       readonly operation: 'setAside';
@@ -44,7 +49,7 @@ export type SetAside =
   | { readonly kind: 'changed'; readonly look: FileLook; readonly aside: boolean }
   | { readonly kind: 'missing' };
 
-const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = fs.constants;
 const GONE = ['ENOENT', 'ENOTDIR'];
 
 // every call is synchronous on purpose: what hangs hangs this thread alone, never Node's own thread pool
@@ -54,7 +59,11 @@ serve((request: VolumeRequest, call: Served) => {
     case 'lstat':
       return lstat(path);
     case 'lstatMany':
-      return request.names.map((name) => lstatOrFault(join(path, name)));
+      return request.names.map((name) => orFault(() => lstat(join(path, name))));
+    case 'lookAtFolders':
+      return request.names.map((name) => orFault(() => lookAtFolder(join(path, name))));
+    case 'removeOldFolder':
+      return removeOldFolder(path, request.expect);
     case 'lookAnew':
       return lookAnew(path);
     case 'lookExactly':
@@ -70,7 +79,7 @@ serve((request: VolumeRequest, call: Served) => {
     case 'makeFolder':
       return makeFolder(path);
     case 'removeEmptyFolder':
-      return unless(['ENOTEMPTY', 'EEXIST', ...GONE], false, () => (fs.rmdirSync(path), true));
+      return removeEmptyFolder(path);
     case 'readText':
       return unless(GONE, null, () => readText(path, request.maxBytes));
     case 'writeText':
@@ -108,9 +117,9 @@ function lookExactly(path: string, ino: bigint | null): FileLook | 'namesake' | 
   return look === null || look.ino === ino || isListed(path) ? look : 'namesake';
 }
 
-function lstatOrFault(path: string): FileLook | null | Fault {
+function orFault<Value>(work: () => Value): Value | Fault {
   try {
-    return lstat(path);
+    return work();
   } catch (error) {
     return faultOf(error);
   }
@@ -132,6 +141,29 @@ function lookAnew(path: string): FileLook | null {
   } finally {
     fs.closeSync(descriptor);
   }
+}
+
+/** Opens the folder, which makes NFS fetch its times anew; a symlink to one is none. */
+function lookAtFolder(path: string): FolderLook | null {
+  const descriptor = unless([...GONE, 'ELOOP'], null, () =>
+    fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK),
+  );
+  if (descriptor === null) return null;
+  try {
+    const { dev, ino, mtimeNs, ctimeNs } = fs.fstatSync(descriptor, { bigint: true });
+    return { dev, ino, mtimeNs, ctimeNs };
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function removeEmptyFolder(path: string): boolean {
+  return unless(['ENOTEMPTY', 'EEXIST', ...GONE], false, () => (fs.rmdirSync(path), true));
+}
+
+function removeOldFolder(path: string, expect: FolderLook): boolean {
+  const look = lookAtFolder(path);
+  return look !== null && isSameFolder(look, expect) && removeEmptyFolder(path);
 }
 
 function readText(path: string, maxBytes: number): string {
