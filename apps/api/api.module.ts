@@ -7,6 +7,7 @@ import { FilesController } from './files/files.controller.js';
 import { ApiParts } from './parts.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { StatusController } from './status/status.controller.js';
+import { VerifyController } from './sessions/verify.controller.js';
 import { WatchController } from './watch/watch.controller.js';
 
 /** The api's resources; what they work with is composed in `api.ts`. */
@@ -16,7 +17,14 @@ export class ApiModule {
     return {
       module: ApiModule,
       imports: [ProbesModule.forRoot(health, registry)],
-      controllers: [WatchController, StatusController, SessionsController, FilesController, EventsController],
+      controllers: [
+        WatchController,
+        StatusController,
+        SessionsController,
+        VerifyController,
+        FilesController,
+        EventsController,
+      ],
       providers: [
         { provide: ApiParts, useValue: parts },
         { provide: EventStream, useValue: stream },

@@ -11,6 +11,7 @@ import { registerRetry } from './commands/retry.js';
 import { registerSessions } from './commands/sessions.js';
 import { registerStart } from './commands/start.js';
 import { registerStatus } from './commands/status.js';
+import { registerVerify } from './commands/verify.js';
 import { registerWait } from './commands/wait.js';
 import { registerWatch } from './commands/watch.js';
 import { escaped } from './print.js';
@@ -27,7 +28,7 @@ const program = new Command('sluice')
     `
 The token of the api is read from SLUICE_TOKEN (or APP_API_TOKEN), never from the command line.
 Exit codes: 0 well; 1 the api said no, or "status --check" found problems; 2 wrong usage; 3 the api is not reachable;
-4 the session that was waited for is finished, and a file of it failed; 5 the wait timed out.`,
+4 the session that was waited for is finished, and a file of it failed, or blobs are not as they were verified; 5 the wait timed out.`,
   )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')) })
   .exitOverride();
@@ -40,6 +41,7 @@ for (const register of [
   registerWatch,
   registerStart,
   registerWait,
+  registerVerify,
   registerCanary,
 ])
   register(program);

@@ -1,9 +1,9 @@
 import { NestFactory } from '@nestjs/core';
-import { Layout, messageOf } from '@app/shared/domain';
+import { Layout, messageOf, sessionKey, type SessionRef } from '@app/shared/domain';
 import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
-import { History, lookAtRedis, Moves, Sessions } from '@app/shared/records';
+import { History, lookAtRedis, Moves, Sessions, StoredFiles } from '@app/shared/records';
 import { Answering } from '@app/shared/questions';
 import { jobStates } from '@app/shared/queue';
 import { connectForWork, disconnect, refusalProblem, tokenRoutes, waitForReplicas } from '@app/shared/redis';
@@ -18,6 +18,7 @@ import {
   type RunningProcess,
 } from '@app/shared/runtime';
 import { BlockMemory } from './blob-store/block-memory.js';
+import { sharedSignal } from './blob-store/blob-store.js';
 import { NoAccess, openBlobStore } from './blob-store/credentials.js';
 import { Hands } from './hands.js';
 import { UploaderMetrics } from './metrics.js';
@@ -27,6 +28,7 @@ import { stillProblems } from './still.js';
 import { StoreGate } from './store-gate.js';
 import { UploadWorker } from './upload-worker.js';
 import { UploaderModule } from './uploader.module.js';
+import { SessionVerifier } from './verify-session/verify-page.js';
 import { VolumeWatch } from './volume-watch.js';
 
 /** Threads for calls on the volume besides copies: such a call takes a round trip, and each thread some 9 MiB of memory. */
@@ -208,6 +210,7 @@ export async function startUploader(
     if (stopping) return;
     staging.start();
     const current = gate;
+    const labels = new ProvedLabels(config.labels, store);
     worker = new UploadWorker({
       redis,
       prefix,
@@ -235,7 +238,7 @@ export async function startUploader(
       },
       moves,
       sessions,
-      labels: new ProvedLabels(config.labels, store),
+      labels,
       hands,
       gate: () => current,
       metrics,
@@ -246,7 +249,14 @@ export async function startUploader(
     await beating;
     beat();
     worker.start();
-    answering = new Answering(redis, listening, prefix, 'uploader', pod.id, {});
+    const tierOf = async (session: SessionRef): Promise<string | null> => {
+      const [record] = await sessions.read([sessionKey(session)]);
+      return labels.read(record?.labels ?? '').tier;
+    };
+    const verifier = new SessionVerifier(store, new StoredFiles(redis, prefix), tierOf);
+    answering = new Answering(redis, listening, prefix, 'uploader', pod.id, {
+      verify: (question, signal) => verifier.answer(question, sharedSignal(signal)),
+    });
     answering.start().catch((error: unknown) => log.debug(`questions are not heard: ${messageOf(error)}`));
     if (config.upload.writeManifest) {
       manifests = new ManifestWriter(

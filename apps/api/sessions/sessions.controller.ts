@@ -131,7 +131,8 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
   };
 }
 
-function PathOfSession(): MethodDecorator {
+/** Documents the two parts of a session's path. */
+export function PathOfSession(): MethodDecorator {
   return (target, name, descriptor) => {
     ApiParam({ name: 'date', example: '20260131', description: 'The UTC day on which it started.' })(
       target,

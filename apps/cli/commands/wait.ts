@@ -65,7 +65,7 @@ export async function finished(client: Client, path: string, end: number): Promi
 }
 
 /** The path of a session that is given by its key or its name. @throws Refused where no session has the name */
-async function pathOfSession(client: Client, text: string): Promise<string> {
+export async function pathOfSession(client: Client, text: string): Promise<string> {
   if (/^\d{8}\/[^/]+$/.test(text)) return sessionPath(text);
   let cursor: string | undefined;
   do {

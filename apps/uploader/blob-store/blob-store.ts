@@ -31,6 +31,20 @@ export interface StoredBlob {
   readonly uncommitted: readonly ListedBlock[];
 }
 
+/** What a look at a committed blob shows. */
+export interface BlobFacts {
+  /** Without its quotes. */
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Null where the service names none, as for premium accounts. */
+  readonly tier: string | null;
+  /** Whether the tier is the account's own, and nobody chose it. */
+  readonly tierInferred: boolean;
+  /** Its Content-MD5, hex: a label that anybody may have set; null where it has none. */
+  readonly md5: string | null;
+}
+
 /** A file name that Azure would store under another name. */
 export class ChangedBlobName extends Error {
   override readonly name = 'InvalidBlobName';
@@ -136,6 +150,47 @@ export class BlobStore {
       if (statusOf(error) === 404 && error instanceof RestError && serviceCode(error) === 'BlobNotFound')
         return null;
       throw storeError(error, 'get blob properties');
+    }
+  }
+
+  /** Looks at a committed blob without reading it; null where there is none. */
+  async look(blob: string, signal: AbortSignal): Promise<BlobFacts | null> {
+    try {
+      const found = await this.client(blob).getProperties({ abortSignal: signal });
+      return {
+        etag: (found.etag ?? '').replace(/^"|"$/g, ''),
+        size: found.contentLength ?? 0,
+        tier: found.accessTier ?? null,
+        tierInferred: found.accessTierInferred ?? false,
+        md5: found.contentMD5 ? Buffer.from(found.contentMD5).toString('hex') : null,
+      };
+    } catch (error) {
+      if (statusOf(error) === 404 && error instanceof RestError && serviceCode(error) === 'BlobNotFound')
+        return null;
+      throw storeError(error, 'get blob properties');
+    }
+  }
+
+  /**
+   * Bytes of a blob as they come, while it is the one of this ETag.
+   *
+   * @param etag without quotes
+   * @param size at least 1
+   * @throws StoreError, with status 412 where the blob is another one by now
+   */
+  async *bytes(
+    blob: string,
+    etag: string,
+    from: number,
+    size: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    const options = { conditions: { ifMatch: `"${etag}"` }, abortSignal: signal };
+    try {
+      const answer = await this.client(blob).download(from, size, options);
+      for await (const piece of answer.readableStreamBody ?? []) yield piece as Buffer;
+    } catch (error) {
+      throw storeError(error, 'get blob');
     }
   }
 

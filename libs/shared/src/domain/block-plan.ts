@@ -56,6 +56,16 @@ export function blockId(index: number, md5: Uint8Array): string {
   return id.toString('base64');
 }
 
+/** The index in an id that {@link blockId} made. */
+export function blockIndex(id: string): number {
+  return Buffer.from(id, 'base64').readUInt32BE(0);
+}
+
+/** The MD5 in an id that {@link blockId} made; hex. */
+export function blockMd5(id: string): string {
+  return Buffer.from(id, 'base64').toString('hex', 4);
+}
+
 /** Characters in every id that {@link blockId} makes; ids of another length are another tool's. */
 export const BLOCK_ID_LENGTH = blockId(0, new Uint8Array(DIGEST_BYTES)).length;
 

@@ -4,7 +4,7 @@ import type { FileRecord } from './file-record.js';
 /**
  * Lua functions for the records of done files, which are many and never change: each is one text, a JSON array of session
  * key, file name, size, MD5, mtime, attempts, pod, queued at, started at, finished at, the id of the name's record before
- * it, the URL where it is not the session's URL and the name, else null, and the blob's ETag without its quotes. What is the
+ * it, the URL where it is not the session's URL and the name, else empty, and the blob's ETag without its quotes. What is the
  * same for all of them is not stored.
  *
  * - `finish` makes a live record a done one, `unfinish` the other way round
@@ -29,7 +29,7 @@ local function finish(id, s, name, from, facts)
   }
   if facts.url ~= '' then record[12] = cjson.encode(facts.url) end
   if (facts.etag or '') ~= '' then
-    record[12] = record[12] or 'null'
+    record[12] = record[12] or '""'
     record[13] = cjson.encode(facts.etag)
   end
   drop_live(id, s, name, from)
@@ -62,7 +62,7 @@ local function unfinish(id, record, url)
   if type(record[11]) == 'number' then redis.call('HSET', P .. ':names', name, text(record[11])) end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
-    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', type(record[12]) == 'string' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]))
+    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', (record[12] or '') ~= '' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]))
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
   redis.call('ZADD', P .. ':name:' .. name, id, id)
 end

@@ -11,5 +11,6 @@ export * from './name-index.js';
 export * from './name-index-upkeep.js';
 export * from './redis-at-start.js';
 export * from './sessions.js';
+export * from './stored.js';
 export * from './totals.js';
 export * from './trim.js';
