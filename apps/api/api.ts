@@ -45,7 +45,7 @@ export async function startApi(
   const gate = new RedisGate(redis);
   const pods = new Pods(redis, prefix);
   const watch = new RedisWatch(redis, prefix, gate, fail);
-  const stream = new EventStream(listening, prefix, log);
+  const stream = new EventStream(listening, redis, prefix, log);
   const sample = new VolumeSample(config.roots);
   let lastBeat: Reported = { written: true, refusal: null };
   const parts: ApiParts = {

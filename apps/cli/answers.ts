@@ -79,7 +79,8 @@ export interface Page<T> {
 export interface SluiceEvent {
   readonly type: string;
   readonly filename?: string;
-  readonly session?: string;
+  /** Null of a file that is in no session yet. */
+  readonly session?: string | null;
   readonly state?: string;
   readonly why?: string;
   /** What `bytes` counts. */

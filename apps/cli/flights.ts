@@ -46,7 +46,7 @@ export class Flights {
   /** Takes an event. @returns the flight it is about, or null */
   take(event: SluiceEvent, now: number): Flight | null {
     const { filename, session } = event;
-    if (filename === undefined || session === undefined) return null;
+    if (filename === undefined || !session) return null;
     if (event.type === 'progress') {
       const flight = this.begin(filename, session);
       flight.size = event.size ?? flight.size;

@@ -77,7 +77,7 @@ export class LineView implements View {
   private problems: readonly string[] = [];
 
   take(event: SluiceEvent, flight: Flight | null): void {
-    const name = `${event.session}/${event.filename}`;
+    const name = event.session ? `${event.session}/${event.filename}` : String(event.filename);
     if (event.type === 'progress') {
       const told = this.toldAt.get(name) ?? 0;
       if (flight && Date.now() - told >= LINE_MS) {
@@ -87,6 +87,7 @@ export class LineView implements View {
       return;
     }
     if (event.type === 'session') return this.line(event.state ?? 'session', String(event.session));
+    if (event.type === 'reset') return this.line('reset', event.why ?? '');
     this.toldAt.delete(name);
     this.line(event.state ?? event.type, event.why ? `${name}: ${event.why}` : name);
   }

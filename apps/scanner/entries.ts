@@ -1,4 +1,5 @@
 import type { IncomingEntry, IncomingView } from '@app/shared/records';
+import { News } from './news.js';
 import type { ScannerParts } from './parts.js';
 
 /** Entries of a state that are shown by name; the rest is counted. */
@@ -45,16 +46,23 @@ export class Entries {
 /** What was published of the drop folder, and when. */
 export class Shown {
   entries: ReadonlyMap<string, IncomingEntry> = new Map();
+  private readonly news = new News();
   private at: number | null = null;
 
   /** Makes the next publication a whole one. */
   clear(): void {
     this.entries = new Map();
+    this.news.clear();
     this.at = null;
   }
 
-  /** Publishes what changed since the last time. */
-  async publish(parts: ScannerParts, view: IncomingView, entries: Entries): Promise<void> {
+  /** Publishes what changed since the last time. @param queued names that are with the queue */
+  async publish(
+    parts: ScannerParts,
+    view: IncomingView,
+    entries: Entries,
+    queued: Iterable<string>,
+  ): Promise<void> {
     const at = performance.now();
     const whole = this.at === null || at - this.at > RENEW_MS;
     const changes = new Map<string, IncomingEntry | null>();
@@ -65,5 +73,8 @@ export class Shown {
     await parts.incoming.publish(view, changes, whole);
     this.entries = entries.byName;
     this.at = at;
+    const news = this.news.of(entries.byName, queued);
+    await parts.incoming.tell(news);
+    this.news.remember(news);
   }
 }

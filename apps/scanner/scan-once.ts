@@ -74,7 +74,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
     oldest_age_s: oldestAge(parts, memory, looks, entries),
     unexamined: window.passed,
   };
-  await memory.shown.publish(parts, view, entries);
+  await memory.shown.publish(parts, view, entries, memory.enqueued.keys());
   return {
     view,
     examined: names.length,

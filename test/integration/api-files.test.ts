@@ -460,10 +460,10 @@ test('events tell of files and sessions as it happens, to all who listen', async
   for (const text of texts) {
     const events = text.split('\n\n').filter((part) => part.startsWith('event:'));
     assert.deepEqual(
-      events.map((event) => /^event: (\w+)\ndata: \{.*\}$/.exec(event)?.[1]),
+      events.map((event) => /^event: (\w+)\ndata: \{.*\}\nid: \d+-\d+$/.exec(event)?.[1]),
       ['session', 'file', 'progress'],
     );
-    const progress = JSON.parse(events[2]?.split('\ndata: ')[1] ?? '');
+    const progress = JSON.parse(/^data: (.*)$/m.exec(events[2] ?? '')?.[1] ?? '');
     assert.deepEqual(progress, {
       type: 'progress',
       filename: 'ü\n.bin',

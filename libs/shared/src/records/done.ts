@@ -36,7 +36,7 @@ local function finish(id, s, name, from, facts)
   redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
   redis.call('ZADD', P .. ':done', id, id)
   redis.call('ZADD', skey(s) .. ':done', id, id)
-  say({type = 'file', filename = name, session = s, state = 'done', why = 'verified in the store'})
+  say({type = 'file', filename = name, session = s, state = 'done', why = 'verified in the store', size = tonumber(facts.size), url = facts.said_url or facts.url})
 end
 local function read_done(id)
   local text = redis.call('GET', dkey(id))

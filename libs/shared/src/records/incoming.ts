@@ -1,10 +1,13 @@
 import type { Redis } from 'ioredis';
 import { parseObject } from '../domain/index.js';
 import { pairsOf } from '../redis/index.js';
+import type { SluiceEvent } from './events.js';
 import { recordScript } from './lua.js';
 
 /** How long the scanner's view lives without being renewed; milliseconds. */
 const VIEW_TTL_MS = 30_000;
+/** Events in one message. */
+const TOLD_AT_ONCE = 500;
 
 /** Totals of the last scan; `GET /v1/status` shows it as `incoming`. */
 export interface IncomingView {
@@ -36,12 +39,14 @@ return {redis.call('HGETALL', P .. ':incoming-entries'), redis.call('MGET', P ..
 /** The scanner's view of the drop folder, kept in Redis for the api. */
 export class Incoming {
   private readonly pageScript;
+  private readonly tellScript;
 
   constructor(
     private readonly redis: Redis,
     private readonly prefix: string,
   ) {
     this.pageScript = recordScript(redis, prefix, 'sluiceIncomingPage', PAGE);
+    this.tellScript = recordScript(redis, prefix, 'sluiceIncomingTell', 'say_text(ARGV[1])');
   }
 
   /** Publishes the view: its totals, and the entries that changed (null: gone) since the last time. */
@@ -65,6 +70,12 @@ export class Incoming {
     if (gone.length > 0) multi.hdel(entries, ...gone);
     if (set.length > 0) multi.hset(entries, ...set);
     await multi.pexpire(entries, VIEW_TTL_MS).exec();
+  }
+
+  /** Tells those who listen of files in the drop folder. A repetition is told again. */
+  async tell(events: readonly SluiceEvent[]): Promise<void> {
+    for (let at = 0; at < events.length; at += TOLD_AT_ONCE)
+      await this.tellScript(JSON.stringify({ events: events.slice(at, at + TOLD_AT_ONCE) }));
   }
 
   /** The totals of the last scan; null where none has ended lately. */

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { JOB_KEYS } from '../queue/index.js';
 import { DONE } from './done.js';
+import { EVENTS_KEPT } from './events.js';
 import { NAME_INDEX } from './name-index-lua.js';
 import { bindScript, databaseOf, type Script } from '../redis/index.js';
 
@@ -23,7 +24,7 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  * - `:by-name` and `:by-name:<entry>` zsets of all records by file name, see name-index-lua.ts
  * - `:receipts:<blob>` hash: claim -> 1
  * - `:finished` set of session keys that finished since their manifest was stored
- * - `:events:<database>` channel, each message an event or several, and `:started:<database>`, which tells the scanner that a session was started
+ * - `:events:<database>` channel, each message an event or several, `:events-kept` stream of the last of them, see events.ts; and `:started:<database>`, which tells the scanner that a session was started
  */
 const PRELUDE = `${JOB_KEYS}
 local at
@@ -61,7 +62,12 @@ end
 local function owns(job, token)
   return not job or job == '' or redis.call('GET', job_lock(job)) == token
 end
-local function say(event) redis.call('PUBLISH', P .. ':events:' .. DB, cjson.encode(event)) end
+-- the last ones are kept, for listeners who were away; a message says its place among them
+local function say_text(text)
+  local place = redis.call('XADD', P .. ':events-kept', 'MAXLEN', '~', ${EVENTS_KEPT}, '*', 'event', text)
+  redis.call('PUBLISH', P .. ':events:' .. DB, '{"id":"' .. place .. '",' .. text:sub(2))
+end
+local function say(event) say_text(cjson.encode(event)) end
 local function open_session(s, name)
   -- its labels may be back before it is
   if redis.call('HEXISTS', skey(s), 'started_at') == 0 then
@@ -102,7 +108,8 @@ end
 local function set_state(id, s, name, from, to, why, ...)
   index(id, s, from, to)
   redis.call('HSET', fkey(id), 'state', to, 'why', why, 'updated_at', now(), ...)
-  say({type = 'file', filename = name, session = s, state = to, why = why})
+  local h = redis.call('HMGET', fkey(id), 'size', 'code')
+  say({type = 'file', filename = name, session = s, state = to, why = why, size = tonumber(h[1]), code = (to == 'failed' or to == 'delayed') and h[2] ~= '' and h[2] or nil})
 end
 local function begin_anew(id)
   redis.call('HSET', fkey(id), 'deaths', 0, 'alone_deaths', 0, 'attempts', 0, 'code', '', 'progress', 0, 'finished_at', '')

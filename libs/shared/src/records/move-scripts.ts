@@ -32,7 +32,7 @@ for i, file in ipairs(fresh) do
   for _, ids in ipairs({all_ids, session.ids}) do ids[#ids + 1] = text ids[#ids + 1] = text end
   lives[#lives + 1] = file.s .. '/' .. file.name
   lives[#lives + 1] = text
-  events[i] = {type = 'file', filename = file.name, session = file.s, state = state, why = why}
+  events[i] = {type = 'file', filename = file.name, session = file.s, state = state, why = why, size = tonumber(file.size)}
 end
 if #fresh > 0 then
   redis.call('HSET', P .. ':live', unpack(lives))
@@ -156,8 +156,9 @@ if id then
       redis.call('HSET', skey(s), 'url', base)
       url = base
     end
+    local said_url = blob_url
     if base ~= '' and url == base then blob_url = '' end
-    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, etag = etag, queued_at = h.queued_at, started_at = h.started_at})
+    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, queued_at = h.queued_at, started_at = h.started_at})
   end
   redis.call('HDEL', P .. ':live', s .. '/' .. name)
 end
