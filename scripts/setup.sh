@@ -63,6 +63,11 @@ if [ "${1:-}" = test ] && ! have chromium && ! have chromium-browser && ! have g
   install_packages "${browser[@]}" || { echo "setup: install Chromium so that it stands in PATH" >&2; exit 1; }
 fi
 
+# the shells whose completion is tried
+if [ "${1:-}" = test ] && ! { have zsh && have fish; }; then
+  install_packages zsh fish || { echo "setup: install zsh and fish so that they stand in PATH" >&2; exit 1; }
+fi
+
 if [ "${1:-}" = test ] && ! have openssl; then
   install_packages openssl || { echo "setup: install openssl so that it stands in PATH" >&2; exit 1; }
 fi

@@ -13,6 +13,19 @@ const PAGE = 1000;
 /** The api said no: 4xx. Exit code 1. */
 export class Refused extends Error {
   override readonly name = 'Refused';
+
+  /** @param status null where no answer of the api says so */
+  constructor(
+    message: string,
+    readonly status: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/** The id of the last event that somebody heard; null before the first. */
+export interface Heard {
+  id: string | null;
 }
 
 /** No answer, or none that the api would give. Exit code 3. */
@@ -32,7 +45,8 @@ export class WrongUsage extends Error {
 
 /** A small client of the REST API. Every method throws {@link Refused} or {@link Unreachable}. */
 export class Client {
-  private readonly base: URL;
+  /** Where the api listens, with a slash at its end. */
+  readonly base: URL;
 
   /**
    * @param url where the api listens, with or without a path before `/v1`
@@ -90,35 +104,52 @@ export class Client {
   /**
    * The events, until the connection ends; `onOpen` is called once it stands.
    *
+   * @param heard what came since this one is told first; it is kept up to date
    * @param signal ends it; then it throws whatever the signal says
    */
-  async *events(signal: AbortSignal, onOpen: () => void): AsyncGenerator<SluiceEvent> {
+  async *events(
+    signal: AbortSignal,
+    onOpen: () => void,
+    heard: Heard = { id: null },
+  ): AsyncGenerator<SluiceEvent> {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(), SILENCE_MS);
     try {
       const answer = await this.ask(this.address('v1/events'), {
-        headers: { accept: 'text/event-stream' },
+        headers: {
+          accept: 'text/event-stream',
+          ...(heard.id === null ? {} : { 'last-event-id': heard.id }),
+        },
         signal: AbortSignal.any([signal, silence.signal]),
       });
       if (!answer.ok) throw await this.fault(answer);
       if (!answer.body || !answer.headers.get('content-type')?.startsWith('text/event-stream'))
         throw this.stranger();
       onOpen();
-      const decoder = new TextDecoder();
-      let rest = '';
-      for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-        timer.refresh();
-        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-        rest = lines.pop() ?? '';
-        // an event of this api is one line of data
-        for (const line of lines)
-          if (line.startsWith('data: ')) yield JSON.parse(line.slice(6)) as SluiceEvent;
+      // an event of this api is one line of data, and its id comes behind it
+      for await (const line of linesOf(answer.body, () => timer.refresh())) {
+        if (line.startsWith('data: ')) yield JSON.parse(line.slice(6)) as SluiceEvent;
+        else if (line.startsWith('id: ')) heard.id = line.slice(4);
       }
     } catch (error) {
       if (signal.aborted || error instanceof Refused || error instanceof Unreachable) throw error;
       throw this.unreachable(error);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** The lines of an NDJSON answer. */
+  async *lines(path: string): AsyncGenerator<Record<string, unknown>> {
+    const answer = await this.ask(this.address(path), {});
+    if (!answer.ok) throw await this.fault(answer);
+    if (!answer.body) throw this.stranger();
+    try {
+      for await (const line of linesOf(answer.body)) if (line !== '') yield JSON.parse(line) as never;
+    } catch (error) {
+      if (error instanceof SyntaxError) throw this.stranger();
+      // what breaks off is not whole
+      throw this.unreachable(error);
     }
   }
 
@@ -155,11 +186,12 @@ export class Client {
     if (answer.status === 401)
       return new Refused(
         `401: the api wants ${this.token === null ? 'a' : 'another'} token; set SLUICE_TOKEN to its APP_API_TOKEN`,
+        401,
       );
     if (typeof problem?.detail !== 'string') return this.stranger(answer.status);
     const sentence = `${answer.status}: ${problem.detail}`;
     return answer.status < 500
-      ? new Refused(sentence)
+      ? new Refused(sentence, answer.status)
       : new Unreachable(`the api cannot answer now, ${sentence}`);
   }
 
@@ -180,4 +212,17 @@ export class Client {
       `no api at ${this.base.href} (${why}); check --url or SLUICE_URL, and that it runs`,
     );
   }
+}
+
+/** The lines of a body, without their ends; `onChunk` is called with each part that comes. */
+async function* linesOf(body: object, onChunk?: () => void): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    onChunk?.();
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }

@@ -6,7 +6,11 @@ import { messageOf } from '@app/shared/domain';
 import { VERSION } from '@app/shared/runtime/version';
 import { registerCanary } from './canary/index.js';
 import { Refused, TimedOut, Unreachable, WrongUsage } from './client.js';
+import { registerCompletion } from './commands/completion.js';
+import { registerEvents } from './commands/events.js';
 import { registerFiles } from './commands/files.js';
+import { registerManifest } from './commands/manifest.js';
+import { registerOpen } from './commands/open.js';
 import { registerRetry } from './commands/retry.js';
 import { registerSessions } from './commands/sessions.js';
 import { registerStart } from './commands/start.js';
@@ -42,7 +46,11 @@ for (const register of [
   registerStart,
   registerWait,
   registerVerify,
+  registerManifest,
+  registerEvents,
+  registerOpen,
   registerCanary,
+  registerCompletion,
 ])
   register(program);
 

@@ -57,10 +57,19 @@ test('a person starts a session, sees files come through, asks where one is, and
   assert.ok(file.out.includes(md5));
 
   const key = /files go to (\S+)\/\n/.exec(started.out)?.[1] ?? '';
+  assert.equal((await sluice(url, ['files', `${key}/a file.bin`])).out, file.out, 'as watch prints it');
   const session = await sluice(url, ['sessions', key]);
   assert.equal(session.code, 0, session.err);
   assert.match(session.out, /0 queued, 0 active, 0 delayed, 1 done, 0 failed/);
   assert.match((await sluice(url, ['sessions'])).out, /my%20session +active/);
+  assert.equal((await sluice(url, ['sessions', 'my session'])).out, session.out);
+
+  const lines = await sluice(url, ['manifest', 'my session']);
+  assert.deepEqual([lines.code, JSON.parse(lines.out).md5], [0, md5], lines.err);
+  const table = await sluice(url, ['manifest', key, '--csv']);
+  assert.match(table.out, /^"name",.*"md5".*\r\n"a file\.bin",.*\r\n$/);
+  assert.ok(table.out.includes(`"${md5}"`));
+  assert.equal((await sluice(url, ['open'])).out, `${url}/\n`);
 
   const stopped = await sluice(url, ['stop']);
   assert.equal(stopped.code, 0, stopped.err);
@@ -86,7 +95,9 @@ test('a quarantined file is listed with its reason, and retry brings it through'
   assert.match(failed.out, /^failed +100 bytes +1 .*leased\.bin +failed after 1 attempt: /m);
   assert.equal((await sluice(url, ['retry'])).code, 2);
   assert.equal((await sluice(url, ['retry', '--all', 'leased.bin'])).code, 2);
-  assert.equal((await sluice(url, ['retry', 'another.bin'])).out, '0 files go back to work.\n');
+  const none = await sluice(url, ['retry', 'another.bin']);
+  assert.equal(none.code, 1);
+  assert.match(none.err, /^sluice: no such file is quarantined: another\.bin; .*\n$/);
 
   await lease.releaseLease();
   const retried = await sluice(url, ['retry', 'leased.bin', '--json']);
@@ -128,6 +139,27 @@ test('no name and no sentence of the api reaches the terminal raw', async (t) =>
   assert.equal(JSON.parse(json.out).items[0].filename, hostile);
 });
 
+test('a name that was copied from what is printed is found', async (t) => {
+  const odd = 'a\\b\u0007.bin';
+  const known = new Set([odd, '20260131/really/a path.bin']);
+  const asked: string[] = [];
+  const api = await stand(t, (path) => {
+    const { pathname, searchParams } = new URL(path, 'http://x');
+    if (pathname === '/v1/files/retry') return { retried: 0 };
+    const name = decodeURIComponent(pathname.slice('/v1/files/'.length));
+    asked.push(`${searchParams.get('session') ?? ''}|${name}`);
+    return known.has(name) ? { ...fileNamed(name), others: [] } : 404;
+  });
+  const printed = 'a\\\\b\\u{7}.bin';
+  for (const text of [odd, printed, `20260131/s/${printed}`])
+    assert.match((await sluice(api, ['files', text])).out, /^Name +a\\\\b\\u\{7\}\.bin$/m, text);
+  assert.deepEqual(asked.at(-1), `20260131/s|${odd}`);
+  assert.equal((await sluice(api, ['files', '20260131/really/a path.bin'])).code, 0, 'a path is a name, too');
+  assert.equal((await sluice(api, ['retry', printed])).code, 1);
+  assert.deepEqual(asked.at(-1), `|${odd}`);
+  assert.match((await sluice(api, ['files', 'no\\body'])).err, /404/);
+});
+
 test('each way to fail has its exit code and one line that names what to change', async (t) => {
   const free = `http://127.0.0.1:${await freePort()}`;
   const stranger = await stand(t, () => 'hello');
@@ -144,7 +176,11 @@ test('each way to fail has its exit code and one line that names what to change'
     [sluice(url, ['start', 'a\u0001b'], { APP_API_TOKEN: 'right-token' }), 1, /400: /],
     [sluice(url, ['nonsense']), 2, /nonsense/],
     [sluice(url, ['files', '--limit', '0']), 2, /limit/],
-    [sluice(url, ['sessions', 'nonsense']), 2, /my%20session/],
+    [
+      sluice(url, ['sessions', 'nonsense'], { SLUICE_TOKEN: 'right-token' }),
+      1,
+      /no session has the name "nonsense"/,
+    ],
     [sluice(url, ['status', '--token', 'x']), 2, /--token/],
     [sluice(url, ['status', '--check'], { SLUICE_TOKEN: 'right-token' }), 1, /^$/],
   ];
@@ -170,25 +206,37 @@ test('watch tells each file in a line, goes on after the api was away, and ends 
   await world.startSession('w');
   const lines = start(url, ['watch']);
   const json = start(url, ['watch', '--json']);
-  t.after(() => Promise.all([lines.kill(), json.kill()]));
+  const events = start(url, ['events', '--session', 'w']);
+  const others = start(url, ['events', '--json']);
+  t.after(() => Promise.all([lines, json, events, others].map((child) => child.kill())));
   let firsts = 0;
   await until('both are told of a file', () => {
     if (world.filesIn(world.volume).length === 0) world.drop(`first-${firsts++}.bin`, 1000);
-    return /done +\d{8}\/w\/first-\d+\.bin: /.test(lines.stdout) && json.stdout.includes('"state":"done"');
+    return (
+      [lines, events].every(({ stdout }) => /done +\d{8}\/w\/first-\d+\.bin: /.test(stdout)) &&
+      [json, others].every(({ stdout }) => stdout.includes('"state":"done"'))
+    );
   });
 
   const [api] = world.running('api');
   assert.ok(api);
   await api.stop();
-  await until('the loss is told', () => / lost +the api ended|lost +no api/.test(lines.stdout));
+  const lost = / lost +the api ended|lost +no api/;
+  await until('the loss is told', () => lost.test(lines.stdout) && lost.test(events.stdout));
+  world.drop('meanwhile.bin', 10);
+  await until('it is through', () => world.filesIn(world.volume).length === 0);
   await world.start('api', { APP_PORT: String(api.port) });
-  await until('the api is back', async () => (await fetch(`${url}/readyz`)).ok);
-  // each has to connect anew first, and nothing is repeated for it
-  let drops = 0;
-  await until('both are told of a file again', () => {
-    if (world.filesIn(world.volume).length === 0) world.drop(`again-${drops++}.bin`, 10);
-    return /done +\d{8}\/w\/again-/.test(lines.stdout) && json.stdout.includes('again-');
-  });
+  await until('all are told of what happened meanwhile', () =>
+    [lines, json, events, others].every(({ stdout }) => /done.*meanwhile|meanwhile.*"done"/.test(stdout)),
+  );
+  assert.ok(others.stdout.includes('"state":"dropped"') && !events.stdout.includes('dropped'));
+  for (const [child, signal] of [
+    [events, 'SIGINT'],
+    [others, 'SIGTERM'],
+  ] as const) {
+    child.signal(signal);
+    assert.equal((await child.ended).code, 0, child.stderr);
+  }
   assert.equal((await lines.stop()).code, 0);
   json.signal('SIGINT');
   assert.equal((await json.ended).code, 0);
@@ -244,6 +292,10 @@ async function stand(t: TestContext, answer: (path: string) => unknown): Promise
       return void response.write(': connected\n\n');
     }
     const value = answer(request.url ?? '');
+    if (value === 404) {
+      response.writeHead(404, { 'content-type': 'application/problem+json' });
+      return void response.end('{"status":404,"detail":"no file of this name is known"}');
+    }
     response.end(typeof value === 'string' ? value : JSON.stringify(value));
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { FILE_STATES, formatBytes } from '@app/shared/domain';
 import type { FileAnswer } from '../answers.js';
 import { WrongUsage } from '../client.js';
+import { fileOf } from '../names.js';
 import { escaped, table } from '../print.js';
 import { askOf, count } from './ask.js';
 
@@ -36,10 +37,7 @@ export function registerFiles(program: Command): void {
       }
       if (query.state !== undefined || query.cursor !== undefined || query.prefix !== undefined)
         throw new WrongUsage('a name is shown whole; leave out --state, --prefix and --cursor');
-      const file = await client.get<FileAnswer & { others: FileAnswer[] }>(
-        `v1/files/${encodeURIComponent(name)}`,
-        { session: query.session },
-      );
+      const file = await fileOf(client, name, query.session);
       print(file, () => [
         ...fileLines(file),
         ...file.others.flatMap((other) => ['', 'Before that:', ...fileLines(other)]),

@@ -1,28 +1,29 @@
 import { Argument, type Command } from 'commander';
 import { formatBytes } from '@app/shared/domain';
 import type { Session } from '../answers.js';
+import { sessionOf } from '../names.js';
 import { escaped, formatRate, formatSeconds, table } from '../print.js';
-import { askOf, count, sessionPath } from './ask.js';
+import { askOf, count } from './ask.js';
 
-/** `sluice sessions [key]`: sessions, newest first, or one of them. */
+/** `sluice sessions [session]`: sessions, newest first, or one of them. */
 export function registerSessions(program: Command): void {
   program
     .command('sessions')
-    .description('sessions, newest first; with a key, that one')
+    .description('sessions, newest first; or one of them')
     .addArgument(
-      new Argument('[key]', '<date>/<encoded session>, such as 20260131/my%20session').argParser(sessionPath),
+      new Argument('[session]', '<date>/<encoded session>, or its name: the newest one of that name'),
     )
     .option('--limit <n>', 'so many at most', count, 20)
     .option('--cursor <cursor>', 'go on where a page before ended')
     .action(
       async (
-        path: string | undefined,
+        text: string | undefined,
         options: { limit: number; cursor?: string },
         command: Command,
       ): Promise<void> => {
         const { client, print } = askOf(command);
-        if (path !== undefined) {
-          const session = await client.get<Session>(path);
+        if (text !== undefined) {
+          const session = await sessionOf(client, text);
           return print(session, () => sessionLines(session));
         }
         const page = await client.list<Session>('v1/sessions', { cursor: options.cursor }, options.limit);

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Argument, type Command } from 'commander';
 import { formatBytes } from '@app/shared/domain';
 import type { Client } from '../client.js';
+import { sessionOf } from '../names.js';
 import { escaped, table } from '../print.js';
-import { askOf } from './ask.js';
-import { pathOfSession } from './wait.js';
+import { askOf, pathOf } from './ask.js';
 
 /** The exit code for a session of which a blob is not as it was. */
 const DIFFERS = 4;
@@ -33,7 +33,7 @@ export function registerVerify(program: Command): void {
     .option('--rate <bytes>', 'with --deep: at most so many bytes a second, such as 50Mi', bytes)
     .action(async (text: string, options: { deep?: boolean; rate?: number }, command: Command) => {
       const { client, print } = askOf(command);
-      const found = await verified(client, await pathOfSession(client, text), options);
+      const found = await verified(client, pathOf(await sessionOf(client, text)), options);
       print(found, () => linesOf(found));
       if (found.differing.length > 0) process.exitCode = DIFFERS;
     });

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { formatBytes } from '@app/shared/domain';
-import type { Page, Session } from '../answers.js';
-import { Refused, TimedOut, Unreachable, type Client } from '../client.js';
+import type { Session } from '../answers.js';
+import { TimedOut, Unreachable, type Client } from '../client.js';
+import { sessionOf } from '../names.js';
 import { escaped } from '../print.js';
-import { askOf, pathOf, sessionPath } from './ask.js';
+import { askOf, pathOf } from './ask.js';
 
 /** How often the session is asked for; milliseconds. */
 const ASK_MS = 1_000;
@@ -23,7 +24,7 @@ export function registerWait(program: Command): void {
     .action(async (text: string, options: { timeout?: number }, command: Command) => {
       const { client, print } = askOf(command);
       const end = endOf(options.timeout);
-      const session = await finished(client, await pathOfSession(client, text), end);
+      const session = await finished(client, pathOf(await sessionOf(client, text)), end);
       print(session, () => [summaryOf(session)]);
       process.exitCode = exitCodeOf(session);
     });
@@ -62,19 +63,6 @@ export async function finished(client: Client, path: string, end: number): Promi
     });
   }
   return session;
-}
-
-/** The path of a session that is given by its key or its name. @throws Refused where no session has the name */
-export async function pathOfSession(client: Client, text: string): Promise<string> {
-  if (/^\d{8}\/[^/]+$/.test(text)) return sessionPath(text);
-  let cursor: string | undefined;
-  do {
-    const page: Page<Session> = await client.get('v1/sessions', { limit: '1000', cursor });
-    const found = page.items.find(({ session_name }) => session_name === text);
-    if (found) return pathOf(found);
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
-  throw new Refused(`no session has the name "${text}"; sluice sessions lists them`);
 }
 
 function summaryOf({ session_name, state, files, bytes }: Session): string {
