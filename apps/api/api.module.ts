@@ -5,6 +5,7 @@ import { EventStream } from './events/event-stream.js';
 import { EventsController } from './events/events.controller.js';
 import { FilesController } from './files/files.controller.js';
 import { ApiParts } from './parts.js';
+import { PlanController } from './plan/plan.controller.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { StatusController } from './status/status.controller.js';
 import { VerifyController } from './sessions/verify.controller.js';
@@ -23,6 +24,7 @@ export class ApiModule {
         SessionsController,
         VerifyController,
         FilesController,
+        PlanController,
         EventsController,
       ],
       providers: [

@@ -28,6 +28,7 @@ export function serveDocs(app: INestApplication): () => OpenAPIObject {
     .addTag('status', 'The whole system at a glance')
     .addTag('sessions', 'Sessions, and what became of their files')
     .addTag('files', 'Where files are, and why')
+    .addTag('plan', 'What would become of files that wait')
     .addTag('events', 'What happens, as it happens')
     .addTag('probes', 'Probes and metrics; they need no token')
     .build();

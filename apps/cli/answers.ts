@@ -69,6 +69,19 @@ export interface FileAnswer {
   readonly uploader: string | null;
 }
 
+/** What would become of a file that waits, as `GET /v1/plan` shows it. */
+export interface PlannedFile {
+  readonly filename: string;
+  readonly url: string | null;
+  readonly exists: boolean | null;
+  readonly fault: string | null;
+}
+
+/** A page of `GET /v1/plan`. */
+export interface PlanPage extends Page<PlannedFile> {
+  readonly note: string | null;
+}
+
 /** A page of a list. */
 export interface Page<T> {
   readonly items: readonly T[];

@@ -69,13 +69,14 @@ export class Client {
     this.base = base;
   }
 
-  /** GET of a path below the base, e.g. `v1/status`. */
+  /** GET of a path below the base, e.g. `v1/status`. @param timeoutMs how long the api may take */
   async get<T>(
     path: string,
     query: Record<string, string | undefined> = {},
     signal?: AbortSignal,
+    timeoutMs = TIMEOUT_MS,
   ): Promise<T> {
-    return this.json<T>(this.address(path, query), { signal }, TIMEOUT_MS);
+    return this.json<T>(this.address(path, query), { signal }, timeoutMs);
   }
 
   /** POST with a JSON body. */

@@ -11,6 +11,7 @@ import { registerEvents } from './commands/events.js';
 import { registerFiles } from './commands/files.js';
 import { registerManifest } from './commands/manifest.js';
 import { registerOpen } from './commands/open.js';
+import { registerPlan } from './commands/plan.js';
 import { registerRetry } from './commands/retry.js';
 import { registerSessions } from './commands/sessions.js';
 import { registerStart } from './commands/start.js';
@@ -41,6 +42,7 @@ for (const register of [
   registerStatus,
   registerSessions,
   registerFiles,
+  registerPlan,
   registerRetry,
   registerWatch,
   registerStart,

@@ -42,7 +42,7 @@ export interface Listing {
 export async function listDropFolder(
   parts: ScannerParts,
   memory: ScanMemory,
-  window: ScanWindow,
+  window: Pick<ScanWindow, 'offer'>,
   entries: Entries,
   stopping: Stopping | null,
   blocked: BlockedEntries,

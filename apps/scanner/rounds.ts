@@ -52,6 +52,12 @@ export class Rounds {
     this.forgetFiles();
   }
 
+  /** The key of the session for which a file of the drop folder is queued; null where it is not, or is a later drop of the name. */
+  queuedFor(filename: string): string | null {
+    const file = this.memory.enqueued.get(filename);
+    return file && !file.underWay ? file.session : null;
+  }
+
   /** The volume seems to be the wrong one. */
   doubtVolume(): void {
     this.volumeId = null;

@@ -33,6 +33,7 @@ import { Rounds } from './rounds.js';
 import { ScanLoop, within } from './scan-loop.js';
 import { ScannerModule } from './scanner.module.js';
 import { Trimming } from './trimming.js';
+import { WaitingFiles } from './waiting-files.js';
 
 /** How often disk use is read; milliseconds. */
 const SPACE_MS = 5_000;
@@ -102,16 +103,19 @@ export async function startScanner(
     now: Date.now,
     clock: new VolumeClock(volume, config.roots.processing, config.scan.minFileAgeMs),
   };
+  const rounds = new Rounds(parts, config.scan.recoveryIntervalMs);
   const loop: ScanLoop = new ScanLoop(
     parts,
     new ScannerLease(redis, prefix, pod.id),
-    new Rounds(parts, config.scan.recoveryIntervalMs),
+    rounds,
     config.scan.pollIntervalMs,
     (round) => metrics.scanned(round),
     fail,
   );
 
-  const answering = new Answering(redis, listening, prefix, 'scanner', pod.id, {}, () => loop.leads());
+  const waiting = new WaitingFiles(parts, rounds);
+  const questions = { waiting: (asked: Parameters<WaitingFiles['answer']>[0]) => waiting.answer(asked) };
+  const answering = new Answering(redis, listening, prefix, 'scanner', pod.id, questions, () => loop.leads());
   const trimming = new Trimming(new Trim(redis, prefix), config.history, log);
   const names = new NameIndexKeeper(new NameIndexUpkeep(redis, prefix), parts.leads, log);
 

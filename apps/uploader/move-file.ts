@@ -1,6 +1,6 @@
-import { blobNameFault, LargerThanStaging, millisecondsOf, type Outcome } from '@app/shared/domain';
+import { LargerThanStaging, millisecondsOf, type Outcome } from '@app/shared/domain';
 import type { Moment, Reservation, StageResult } from '@app/shared/files';
-import { ChangedBlobName } from './blob-store/blob-store.js';
+import { blobUrlOf } from './refusal.js';
 import type { Run, Tools } from './run.js';
 import { claim } from './steps/claim.js';
 import { locate, type Found } from './steps/locate.js';
@@ -28,17 +28,8 @@ export interface Moved {
  * @throws StoreError, VolumeError, StagingError and what else a step throws; `judge` makes outcomes of them
  */
 export async function moveFile(run: Run, tools: Tools): Promise<Moved> {
-  const fault = blobNameFault(run.blob);
-  if (fault)
-    return {
-      outcome: { kind: 'quarantine', code: 'InvalidBlobName', why: `the name cannot be kept: ${fault}` },
-    };
-  try {
-    tools.store.url(run.session, run.filename);
-  } catch (error) {
-    if (!(error instanceof ChangedBlobName)) throw error;
-    return { outcome: { kind: 'quarantine', code: 'InvalidBlobName', why: error.message } };
-  }
+  const named = blobUrlOf(tools.store, run.session, run.filename);
+  if ('refusal' in named) return { outcome: { kind: 'quarantine', ...named.refusal } };
 
   const found = await run.step('claim', () => locate(run, tools));
   const room = await reserve(run, found.size, tools);

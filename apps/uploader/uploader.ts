@@ -23,6 +23,7 @@ import { NoAccess, openBlobStore } from './blob-store/credentials.js';
 import { Hands } from './hands.js';
 import { UploaderMetrics } from './metrics.js';
 import { ManifestWriter } from './manifest.js';
+import { Planner } from './plan.js';
 import { ProvedLabels } from './proved-labels.js';
 import { stillProblems } from './still.js';
 import { StoreGate } from './store-gate.js';
@@ -254,8 +255,10 @@ export async function startUploader(
       return labels.read(record?.labels ?? '').tier;
     };
     const verifier = new SessionVerifier(store, new StoredFiles(redis, prefix), tierOf);
+    const planner = new Planner(store, config.blocks, () => current.problem());
     answering = new Answering(redis, listening, prefix, 'uploader', pod.id, {
       verify: (question, signal) => verifier.answer(question, sharedSignal(signal)),
+      plan: (question, signal) => planner.answer(question, signal),
     });
     answering.start().catch((error: unknown) => log.debug(`questions are not heard: ${messageOf(error)}`));
     if (config.upload.writeManifest) {

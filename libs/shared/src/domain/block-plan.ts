@@ -38,6 +38,16 @@ export function planUpload(size: number, rule: BlockRule): UploadPlan {
   return { kind: 'blocks', size, blockSize, count: Math.ceil(size / blockSize) };
 }
 
+/** The same, with the sentence of {@link FileTooLarge} in place of the error. */
+export function planOrFault(size: number, rule: BlockRule): UploadPlan | string {
+  try {
+    return planUpload(size, rule);
+  } catch (error) {
+    if (error instanceof FileTooLarge) return error.message;
+    throw error;
+  }
+}
+
 /** Bytes of block `index` in a plan; the last one holds the rest. */
 export function blockLength(plan: Extract<UploadPlan, { kind: 'blocks' }>, index: number): number {
   return Math.min(plan.blockSize, plan.size - index * plan.blockSize);

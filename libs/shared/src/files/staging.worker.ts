@@ -3,8 +3,7 @@ import { dirname } from 'node:path';
 import {
   codeOf,
   differences,
-  FileTooLarge,
-  planUpload,
+  planOrFault,
   type BlockRule,
   type Difference,
   type FileKind,
@@ -122,7 +121,7 @@ async function copy(
       why: whatChanged(expect, before),
       before: true,
     };
-  const plan = planOf(before.size, request.blockRule);
+  const plan = planOrFault(before.size, request.blockRule);
   if (typeof plan === 'string') return { kind: 'too-large', why: plan };
 
   const target = openTarget(request.target);
@@ -180,15 +179,6 @@ function openTarget(path: string): number {
 function discard(descriptor: number, path: string): void {
   fs.closeSync(descriptor);
   fs.rmSync(path, { force: true });
-}
-
-function planOf(size: number, rule: BlockRule): UploadPlan | string {
-  try {
-    return planUpload(size, rule);
-  } catch (error) {
-    if (error instanceof FileTooLarge) return error.message;
-    throw error;
-  }
 }
 
 function whatChanged(before: { size: number }, after: { size: number }): string {
