@@ -21,6 +21,7 @@ import { measureQueue } from './metrics.js';
 import type { ApiParts } from './parts.js';
 import { RedisGate } from './redis-gate.js';
 import { RedisWatch } from './redis-watch.js';
+import { SessionWaits } from './sessions/session-waits.js';
 import { VolumeSample } from './volume-sample.js';
 
 /**
@@ -47,6 +48,10 @@ export async function startApi(
   const watch = new RedisWatch(redis, prefix, gate, fail);
   const stream = new EventStream(listening, redis, prefix, log);
   const sample = new VolumeSample(config.roots);
+  const sessions = new Sessions(redis, prefix);
+  const sessionWaits = new SessionWaits(sessions, gate);
+  // the stream's subscription serves those who wait, too
+  listening.on('message', (_channel, text: string) => sessionWaits.heard(text));
   let lastBeat: Reported = { written: true, refusal: null };
   const parts: ApiParts = {
     redis,
@@ -54,7 +59,8 @@ export async function startApi(
     gate,
     queue,
     retryData: retryData(redis, prefix),
-    sessions: new Sessions(redis, prefix),
+    sessions,
+    sessionWaits,
     history: new History(redis, prefix, jobStates(redis, prefix)),
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
@@ -119,6 +125,7 @@ export async function startApi(
       redis.off('ready', beat);
       watch.stop();
       stream.stop();
+      sessionWaits.stop();
       await Promise.all([closeHttp(app), sample.stop()]);
       await gate.ask(() => pods.leave(pod.id)).catch(() => undefined);
       await Promise.race([queue.close(), new Promise((resolve) => setTimeout(resolve, 500))]);

@@ -6,6 +6,7 @@ import type { History, Incoming, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { Asking } from './asking.js';
 import type { RedisGate } from './redis-gate.js';
+import type { SessionWaits } from './sessions/session-waits.js';
 
 /** What the api's services work with; the token under which Nest hands it out. */
 export abstract class ApiParts {
@@ -15,6 +16,7 @@ export abstract class ApiParts {
   abstract readonly queue: UploadQueue;
   abstract readonly retryData: ReturnType<typeof retryData>;
   abstract readonly sessions: Sessions;
+  abstract readonly sessionWaits: SessionWaits;
   abstract readonly history: History;
   abstract readonly moves: Moves;
   abstract readonly incoming: Incoming;

@@ -43,6 +43,8 @@ export interface Session {
   readonly session_name: string;
   readonly encoded_session: string;
   readonly state: string;
+  readonly complete: boolean;
+  readonly missing: { readonly files: number; readonly bytes: number | null } | null;
   readonly files: { queued: number; active: number; delayed: number; done: number; failed: number };
   readonly bytes: { done: number; in_flight?: number; total: number };
   readonly rate_bytes_per_s: number;

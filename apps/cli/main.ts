@@ -33,7 +33,7 @@ const program = new Command('sluice')
     `
 The token of the api is read from SLUICE_TOKEN (or APP_API_TOKEN), never from the command line.
 Exit codes: 0 well; 1 the api said no, or "status --check" found problems; 2 wrong usage; 3 the api is not reachable;
-4 the session that was waited for is finished, and a file of it failed, or blobs are not as they were verified; 5 the wait timed out.`,
+4 the session that was waited for is finished and not complete, or blobs are not as they were verified; 5 the wait timed out.`,
   )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')) })
   .exitOverride();

@@ -30,6 +30,8 @@ export interface Listing {
   readonly namesakeCount: number;
   /** Sub-folders that hold nothing. */
   readonly empty: readonly EmptyFolder[];
+  /** Files that came after the session was told to stop once through: they are for the next one. */
+  readonly late: number;
 }
 
 /**
@@ -103,7 +105,7 @@ export async function listDropFolder(
       }
     });
   memory.ownNames = ownNames;
-  return { seen, enqueued, standing, standingCount, namesakes, namesakeCount, empty };
+  return { seen, enqueued, standing, standingCount, namesakes, namesakeCount, empty, late };
 }
 
 function tooDeep(scanDepth: number): string {

@@ -46,6 +46,12 @@ export class ScanMemory {
   readonly shown = new Shown();
   /** What the session takes before it stops; null where it goes on, or nothing is known of that yet. */
   stopping: Stopping | null = null;
+  /** The end marker that waits for files that failed, how many those are, and the first of them. */
+  blockedMarker: {
+    readonly name: string;
+    readonly failed: number;
+    readonly firstFailed: string | null;
+  } | null = null;
 
   /** Forgets everything: Redis lost its data, or another scanner led in between. */
   clear(): void {
@@ -57,6 +63,7 @@ export class ScanMemory {
     this.folders.clear();
     this.ownNames = [];
     this.stopping = null;
+    this.blockedMarker = null;
     this.shown.clear();
   }
 

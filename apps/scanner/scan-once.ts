@@ -5,6 +5,7 @@ import { BlockedEntries } from './blocked-entries.js';
 import { listDropFolder } from './drop-folder.js';
 import { Entries } from './entries.js';
 import { checkEnqueued, checkStanding } from './held.js';
+import { blockedMarkerProblem, othersWaiting, splitMarker, takeMarker } from './end-marker.js';
 import { judge } from './judge.js';
 import { lookAtMany } from './looks.js';
 import { checkNamesakes } from './namesakes.js';
@@ -63,7 +64,14 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const names = window.names();
   const looks = await lookAtMany(parts.volume, parts.layout.roots.incoming, names);
   const takers = judge(parts, memory, names, looks, watch, entries);
-  const enqueued = watch.session ? await take(parts, memory, takers, room, watch.session, entries) : 0;
+  const { others, marker } = splitMarker(takers, watch);
+  let enqueued = watch.session ? await take(parts, memory, others, room, watch.session, entries) : 0;
+  memory.blockedMarker = null;
+  if (marker) {
+    // what stands in a folder that cannot be listed is not known
+    const waiting = othersWaiting(memory, listing, window, names, entries) + blocked.paths.length;
+    enqueued += await takeMarker(parts, memory, marker, waiting, room - enqueued, entries);
+  }
   if (stopping) await stopOnceThrough(parts, memory, stopping, entries);
   for (const name of window.notThisTime(names)) entries.keep(name);
   await removeEmptyFolders(parts, listing.empty, blocked);
@@ -83,6 +91,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
     problems: [
       ...blocked.problems(),
       unreadableProblem(memory.aside.unreadable()),
+      blockedMarkerProblem(memory),
       watch.session ? null : sessionlessProblem(entries.counts.settling + window.passed),
     ].filter((sentence) => sentence !== null),
   };

@@ -1,4 +1,5 @@
 import {
+  fileNameFault,
   isDatePrefix,
   isEncodedSession,
   messageOf,
@@ -6,7 +7,7 @@ import {
   sessionKey,
   VolumeError,
 } from '@app/shared/domain';
-import { readLabelsOfSessions, type BeatMark, type Watch } from '@app/shared/records';
+import { NO_BATCH, readLabelsOfSessions, type Batch, type BeatMark, type Watch } from '@app/shared/records';
 import type { ScannerParts } from './parts.js';
 
 /** How old the mark on the volume may become; milliseconds. */
@@ -96,6 +97,7 @@ function factsOf({ enabled, session, changedAt, stopping, labels }: Watch): obje
     encoded_session: session?.encodedSession ?? null,
     started_at: session ? new Date(session.startedAt).toISOString() : null,
     changed_at: changedAt,
+    ...(session && isBatch(session.batch) ? { batch: session.batch } : {}),
     ...(stopping === null ? {} : { stopping }),
     ...(Object.keys(labels).length === 0 ? {} : { labels }),
   };
@@ -113,8 +115,23 @@ function readWatchOf(note: Readonly<Record<string, unknown>>): Watch | null {
   if (typeof datePrefix !== 'string' || typeof encodedSession !== 'string') return null;
   if (!isDatePrefix(datePrefix) || !isEncodedSession(encodedSession)) return null;
   const startedAt = Date.parse(String(note.started_at)) || Date.now();
-  const session = { datePrefix, encodedSession, name: String(note.session_name), startedAt };
+  const batch = readBatchOf(note.batch);
+  const session = { datePrefix, encodedSession, name: String(note.session_name), startedAt, batch };
   return { enabled: true, session, changedAt, stopping: number(note.stopping) || null, labels };
+}
+
+function isBatch({ files, bytes, endMarker }: Batch): boolean {
+  return files !== null || bytes !== null || endMarker !== null;
+}
+
+function readBatchOf(value: unknown): Batch {
+  if (typeof value !== 'object' || value === null) return NO_BATCH;
+  const { files, bytes, endMarker } = value as Record<string, unknown>;
+  return {
+    files: number(files) || null,
+    bytes: typeof bytes === 'number' ? number(bytes) : null,
+    endMarker: typeof endMarker === 'string' && fileNameFault(endMarker) === null ? endMarker : null,
+  };
 }
 
 function readMarkOf(note: Readonly<Record<string, unknown>>): BeatMark {

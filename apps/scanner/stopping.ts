@@ -107,7 +107,7 @@ export async function stopOnceThrough(
 }
 
 function isForPeople(memory: ScanMemory, entries: Entries, name: string): boolean {
-  if (memory.standing.get(name)?.place === 'failed') return true;
+  if (memory.standing.get(name)?.place === 'failed' || memory.blockedMarker?.name === name) return true;
   const entry = entries.byName.get(name);
   return entry?.state === 'ignored' || (entry?.state === 'held' && entry.why === QUARANTINED);
 }

@@ -192,7 +192,7 @@ test('a query parameter that a call does not know is refused by its name', async
     ['/v1/files?state=done&limit=5&offset=3', 'it takes state, session, limit, cursor'],
     ['/v1/files/a.bin?x', 'it takes session'],
     ['/v1/sessions?state=active', 'it takes limit, cursor'],
-    ['/v1/sessions/20260131/s?all', 'it takes none'],
+    ['/v1/sessions/20260131/s?all', 'it takes wait'],
     ['/v1/status?verbose=1', 'it takes none'],
   ] as const) {
     const detail = problem(await api.ask(path), 400);

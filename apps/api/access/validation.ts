@@ -15,10 +15,11 @@ export function validation(): ValidationPipe {
 /** Characters of a property's name that a sentence repeats. */
 const NAME_MAX = 80;
 
-function sentencesOf({ property, constraints = {}, target }: ValidationError): string[] {
-  return Object.entries(constraints).map(([kind, sentence]) =>
+function sentencesOf({ property, constraints = {}, target, children = [] }: ValidationError): string[] {
+  const own = Object.entries(constraints).map(([kind, sentence]) =>
     kind === 'whitelistValidation' ? unknownProperty(property, target) : sentence,
   );
+  return [...own, ...children.flatMap(sentencesOf)];
 }
 
 /** The sentence for a property that a class does not have. */

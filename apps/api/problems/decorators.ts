@@ -28,6 +28,7 @@ const DETAILS: Readonly<Record<number, string>> = {
   401: 'send "Authorization: Bearer <token>"',
   403: 'a write from another site is refused',
   404: 'no file of this name is known',
+  409: 'expect.files of this session is 2000 already and may only be raised; start another session, or leave it as it is',
   413: 'the body is larger than 16.0 KiB',
   415: 'send the body as Content-Type: application/json',
   503: 'Redis is away; this api goes on once it is back',

@@ -1,5 +1,5 @@
 import { BadRequestException, Controller, Get, NotFoundException, Param, Query, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { once } from 'node:events';
 import { isDatePrefix, isEncodedSession, parseObject, sessionKey, type SessionRef } from '@app/shared/domain';
@@ -9,6 +9,9 @@ import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
 import { SessionList, SessionView } from './sessions.dto.js';
+
+/** The longest that a caller may wait for a session; seconds. */
+const WAIT_MAX_S = 300;
 
 /** Sessions, and what became of their files. */
 @ApiTags('sessions')
@@ -44,18 +47,35 @@ export class SessionsController {
   }
 
   @Get(':date/:encoded_session')
-  @ApiOperation({ summary: 'One session' })
+  @ApiOperation({
+    summary: 'One session',
+    description: 'With `wait` the answer comes once it is complete or finished, or the time is over.',
+  })
   @PathOfSession()
+  @ApiQuery({
+    name: 'wait',
+    required: false,
+    schema: { type: 'integer', minimum: 0, maximum: WAIT_MAX_S, default: 0 },
+    example: 0,
+    description:
+      'Seconds to wait at most until the session is complete or finished; `complete` and `state` say which.',
+  })
   @ApiOkResponse({ type: SessionView })
   @Problems(400, 404)
-  async one(@Param('date') date: string, @Param('encoded_session') encoded: string): Promise<SessionView> {
-    const { gate, sessions, pods } = this.parts;
+  async one(
+    @Param('date') date: string,
+    @Param('encoded_session') encoded: string,
+    @Res({ passthrough: true }) response: Response,
+    @Query('wait') waitText?: string,
+  ): Promise<SessionView> {
+    const { gate, sessionWaits, pods } = this.parts;
     const session = readSession(date, encoded);
-    const [[record], alive] = await gate.ask(() =>
-      Promise.all([sessions.read([sessionKey(session)]), pods.alive()]),
-    );
+    const seconds = readWait(waitText);
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    const record = await sessionWaits.until(session, seconds * 1000, gone.signal);
     if (!record) throw new NotFoundException(`no session ${sessionKey(session)} is known`);
-    return sessionView(record, alive);
+    return sessionView(record, await gate.ask(() => pods.alive()));
   }
 
   @Get(':date/:encoded_session/manifest')
@@ -95,6 +115,14 @@ export class SessionsController {
   }
 }
 
+/** Reads `wait`. @throws BadRequestException */
+function readWait(text: string | undefined): number {
+  const seconds = text === undefined ? 0 : /^\d{1,3}$/.test(text) ? Number(text) : Infinity;
+  if (seconds > WAIT_MAX_S)
+    throw new BadRequestException(`wait must be a whole number of seconds from 0 to ${WAIT_MAX_S}`);
+  return seconds;
+}
+
 /** Checks the two parts of a session's path, which Express has decoded once. @throws BadRequestException */
 export function readSession(date: string, encoded: string): SessionRef {
   if (!isDatePrefix(date)) throw new BadRequestException(`"${date}" is no day such as 20260131`);
@@ -109,6 +137,7 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
   const key = sessionKey(record);
   const rate = pods.reduce((sum, pod) => sum + (pod.rates[key] ?? 0), 0);
   const { queued, active, delayed } = record.files;
+  const { files, bytes, endMarker } = record.batch;
   const left =
     queued + active + delayed === 0
       ? 0
@@ -119,6 +148,10 @@ function sessionView(record: SessionRecord, pods: readonly PodReport[]): Session
     session_name: record.name,
     encoded_session: record.encodedSession,
     state: record.state,
+    complete: record.complete,
+    missing: record.complete ? null : record.missing,
+    expect: files === null && bytes === null ? null : { files, bytes },
+    end_marker: endMarker,
     files: record.files,
     bytes: { done: record.bytes.done, in_flight: record.bytesInFlight, total: record.bytes.total },
     rate_bytes_per_s: rate,

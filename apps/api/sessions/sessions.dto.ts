@@ -25,6 +25,24 @@ export class SessionBytes {
   total!: number;
 }
 
+/** What is to be verified before a session is complete. */
+export class SessionMissing {
+  @ApiProperty({ example: 80 }) files!: number;
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: 1468006400,
+    description: 'Null where files are to come whose bytes nobody has said.',
+  })
+  bytes!: number | null;
+}
+
+/** What a session expects. */
+export class SessionExpect {
+  @ApiProperty({ type: Number, nullable: true, example: 200 }) files!: number | null;
+  @ApiProperty({ type: Number, nullable: true, example: null }) bytes!: number | null;
+}
+
 /** A session. */
 export class SessionView {
   @ApiProperty({ example: '20260131' }) date_prefix!: string;
@@ -36,6 +54,23 @@ export class SessionView {
     description: 'Finished: not active, and nothing of it queued, delayed or active; a retry opens it again.',
   })
   state!: string;
+  @ApiProperty({
+    example: false,
+    description:
+      'It is finished, or its end marker and what it expects have come; and every one of its files is verified in the store, none failed. What it expects and does not have keeps also a finished one from being complete.',
+  })
+  complete!: boolean;
+  @ApiProperty({
+    type: SessionMissing,
+    nullable: true,
+    description:
+      'What is to be verified before it is complete, as far as is known: what it expects and does not have, and what is under way. Failed files are not in it, they are in `files.failed`. Null where it is complete.',
+  })
+  missing!: SessionMissing | null;
+  @ApiProperty({ type: SessionExpect, nullable: true, description: 'As the start said it.' })
+  expect!: SessionExpect | null;
+  @ApiProperty({ type: String, nullable: true, example: '_SUCCESS', description: 'As the start said it.' })
+  end_marker!: string | null;
   @ApiProperty({ type: SessionFiles }) files!: SessionFiles;
   @ApiProperty({ type: SessionBytes }) bytes!: SessionBytes;
   @ApiProperty({ example: 104857600, description: 'Of all uploaders, over the last seconds.' })

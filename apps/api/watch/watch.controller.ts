@@ -1,8 +1,8 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { BadRequestException, Body, ConflictException, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
-import { datePrefix, encodeSession } from '@app/shared/domain';
-import { OtherScope, type NamedSession } from '@app/shared/records';
+import { blobName, blobNameFault, datePrefix, encodeSession, fileNameFault } from '@app/shared/domain';
+import { BatchConflict, OtherScope, type Batch, type NamedSession } from '@app/shared/records';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
 import { StartedSession, SessionName, StartRequest, Stopped, StopRequest } from './watch.dto.js';
@@ -34,10 +34,11 @@ export class WatchController {
           labels: { tier: 'Cool', tags: { project: 'mars' }, metadata: { owner: 'lab_7' } },
         },
       },
+      batch: { value: { session_name: 'night', expect: { files: 2000 }, end_marker: '_SUCCESS' } },
     },
   })
   @ApiOkResponse({ type: StartedSession })
-  @Problems(400, 413, 415)
+  @Problems(400, 409, 413, 415)
   async start(@Body() body: StartRequest): Promise<StartedSession> {
     const given = body.session_name ?? '';
     const name = given.trim() === '' ? `00-session-${uuidv7()}` : given;
@@ -47,8 +48,10 @@ export class WatchController {
     // all apis agree on the day, whatever their own clocks say
     const now = await gate.ask(() => sessions.now());
     const session = { datePrefix: datePrefix(now), encodedSession, name };
-    const replaced = await gate.ask(() => sessions.start(session, labels));
+    const batch = batchOf(body, session);
+    const replaced = await gate.ask(() => sessions.start(session, labels, batch));
     if (replaced instanceof OtherScope) throw otherScope(replaced);
+    if (replaced instanceof BatchConflict) throw new ConflictException(conflictOf(replaced));
     return { ...nameOf(session), replaced: replaced && nameOf(replaced) };
   }
 
@@ -77,6 +80,22 @@ export class WatchController {
     await waitUntilListed(this.parts, since);
     return { enabled: true, stopping: true };
   }
+}
+
+/** What the caller says that the session is to have. @throws BadRequestException */
+function batchOf({ expect, end_marker }: StartRequest, session: NamedSession): Batch {
+  const endMarker = end_marker ?? null;
+  const fault =
+    endMarker === null ? null : (fileNameFault(endMarker) ?? blobNameFault(blobName(session, endMarker)));
+  if (fault !== null)
+    throw new BadRequestException(`end_marker cannot be the name of a dropped file: ${fault}`);
+  return { files: expect?.files ?? null, bytes: expect?.bytes ?? null, endMarker };
+}
+
+function conflictOf({ what, holds }: BatchConflict): string {
+  return what === 'endMarker'
+    ? `the end marker of this session is ${JSON.stringify(holds)} and stays; start another session, or send that name`
+    : `expect.${what} of this session is ${holds} already and may only be raised; start another session, or leave it as it is`;
 }
 
 function nameOf({ datePrefix: date_prefix, name, encodedSession }: NamedSession): SessionName {

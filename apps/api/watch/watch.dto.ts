@@ -1,6 +1,28 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsBoolean, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateNested } from 'class-validator';
 import { LabelsView } from '../sessions/labels.dto.js';
+
+/** How much a session is to have before it is complete. */
+export class Expected {
+  @ApiPropertyOptional({
+    type: Number,
+    nullable: true,
+    example: 2000,
+    description: 'Every file of the session, its end marker too.',
+  })
+  @IsOptional()
+  @IsInt({ message: 'expect.files must be a whole number' })
+  @Min(1, { message: 'expect.files must be at least 1' })
+  @Max(Number.MAX_SAFE_INTEGER, { message: 'expect.files is too large' })
+  files?: number | null;
+  @ApiPropertyOptional({ type: Number, nullable: true, example: 14050918400 })
+  @IsOptional()
+  @IsInt({ message: 'expect.bytes must be a whole number' })
+  @Min(0, { message: 'expect.bytes must be at least 0' })
+  @Max(Number.MAX_SAFE_INTEGER, { message: 'expect.bytes is too large' })
+  bytes?: number | null;
+}
 
 /** Body of `POST /v1/watch/start`. */
 export class StartRequest {
@@ -14,6 +36,27 @@ export class StartRequest {
   @IsOptional()
   @IsString({ message: 'session_name must be a text' })
   session_name?: string | null;
+  @ApiPropertyOptional({
+    type: Expected,
+    nullable: true,
+    description:
+      'How much is to come: the session is `complete` once so much is verified in the store. The same call on the same session may raise it; to lower it is refused with 409.',
+  })
+  @IsOptional()
+  @IsObject({ message: 'expect must be an object such as {"files": 2000}' })
+  @ValidateNested()
+  @Type(() => Expected)
+  expect?: Expected | null;
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    example: '_SUCCESS',
+    description:
+      'The name of a file whose arrival says that all is dropped. It is uploaded last, once every other file of the session is verified in the store. Once given it stays with the session; another one is refused with 409.',
+  })
+  @IsOptional()
+  @IsString({ message: 'end_marker must be a text' })
+  end_marker?: string | null;
 
   @ApiPropertyOptional({
     type: LabelsView,

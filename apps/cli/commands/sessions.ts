@@ -65,6 +65,7 @@ function sessionLines(session: Session): string[] {
   return [
     `Session   ${escaped(session.session_name)} (${keyOf(session)}), ${session.state}`,
     `Files     ${files.queued} queued, ${files.active} active, ${files.delayed} delayed, ${files.done} done, ${files.failed} failed`,
+    `Complete  ${session.complete ? 'yes' : `no, ${session.missing?.files ?? 0} missing`}`,
     `Bytes     ${bytesOf(session)}, ${formatRate(session.rate_bytes_per_s)}, time left ${timeLeft(session)}`,
     `Started   ${session.started_at}`,
     ...(session.stopped_at === null ? [] : [`Stopped   ${session.stopped_at}`]),

@@ -3,7 +3,7 @@ import { TIERS, type Tier, type WrittenLabels } from '@app/shared/config';
 import type { Page, Session, Status } from '../answers.js';
 import { WrongUsage, type Client } from '../client.js';
 import { escaped } from '../print.js';
-import { askOf, pathOf } from './ask.js';
+import { askOf, count, pathOf } from './ask.js';
 import { endOf, finished, seconds } from './wait.js';
 
 interface Named {
@@ -23,6 +23,9 @@ interface StartOptions {
   readonly tag?: Record<string, string>;
   readonly metadata?: Record<string, string>;
   readonly encryptionScope?: string;
+  readonly expectFiles?: number;
+  readonly expectBytes?: number;
+  readonly endMarker?: string;
 }
 
 /** The labels of a call; undefined where the command line has none, which keeps those of the session. */
@@ -36,6 +39,23 @@ function pair(text: string, before: Record<string, string> = {}): Record<string,
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('wanted is key=value');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function bodyOf(name: string | undefined, options: StartOptions): object {
+  const { expectFiles, expectBytes, endMarker } = options;
+  const expects = expectFiles !== undefined || expectBytes !== undefined;
+  return {
+    session_name: name,
+    expect: expects ? { files: expectFiles, bytes: expectBytes } : undefined,
+    end_marker: endMarker,
+    labels: labelsOf(options),
+  };
+}
+
+function bytes(text: string): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  if (Number.isNaN(value)) throw new InvalidArgumentError('give a whole number of bytes.');
+  return value;
 }
 
 /** `sluice start [name]` and `sluice stop`: begin a session, or end it. */
@@ -53,16 +73,16 @@ export function registerStart(program: Command): void {
     .option('--metadata <key=value>', 'metadata of its blobs; may be repeated', pair)
     .option('--encryption-scope <scope>', 'encryption scope of its blobs')
     .option('--timeout <seconds>', 'with --wait: no longer than this, then exit with 5', seconds)
+    .option('--expect-files <n>', 'it is complete once so many files are verified in the store', count)
+    .option('--expect-bytes <n>', 'the same of bytes', bytes)
+    .option('--end-marker <name>', 'the file that says that all is dropped; it is uploaded last')
     .action(async (name: string | undefined, options: StartOptions, command: Command): Promise<void> => {
       if (options.timeout !== undefined && !options.wait)
         throw new WrongUsage('--timeout is of --wait; give both, or none');
       const { client, print } = askOf(command);
       const end = endOf(options.timeout);
       if (options.wait) await untilNoneStops(client, end);
-      const session = await client.post<Started>('v1/watch/start', {
-        session_name: name,
-        labels: labelsOf(options),
-      });
+      const session = await client.post<Started>('v1/watch/start', bodyOf(name, options));
       if (options.wait && session.replaced) await finished(client, pathOf(session.replaced), end);
       print(session, () => [
         `Session ${escaped(session.session_name)} is active; files go to ${session.date_prefix}/${session.encoded_session}/`,

@@ -7,16 +7,22 @@ import { sessionOf } from '../names.js';
 import { escaped } from '../print.js';
 import { askOf, pathOf } from './ask.js';
 
-/** How often the session is asked for; milliseconds. */
-const ASK_MS = 1_000;
-/** The exit code for a session that is finished, and of which a file failed. */
+/** For how long the api holds its answer back; many a proxy ends what is silent for longer than half a minute. Seconds. */
+const HELD_S = 20;
+/** How long an answer may take beyond that; milliseconds. */
+const ANSWER_MS = 10_000;
+/** The pause before it is asked again where it answered at once; milliseconds. */
+const PAUSE_MS = 1_000;
+/** The exit code for a session that is finished and not complete. */
 const INCOMPLETE = 4;
 
-/** `sluice wait <session>`: until it is finished, for scripts. */
+/** `sluice wait <session>`: until it is complete or finished, for scripts. */
 export function registerWait(program: Command): void {
   program
     .command('wait')
-    .description('wait until a session is finished; 0: all is in the store, 4: a file failed, 5: timed out')
+    .description(
+      'wait until a session is complete or finished; 0: complete, 4: finished and not complete, 5: timed out',
+    )
     .addArgument(
       new Argument('<session>', '<date>/<encoded session>, or its name: the newest one of that name'),
     )
@@ -24,7 +30,7 @@ export function registerWait(program: Command): void {
     .action(async (text: string, options: { timeout?: number }, command: Command) => {
       const { client, print } = askOf(command);
       const end = endOf(options.timeout);
-      const session = await finished(client, pathOf(await sessionOf(client, text)), end);
+      const session = await over(client, pathOf(await sessionOf(client, text)), end);
       print(session, () => [summaryOf(session)]);
       process.exitCode = exitCodeOf(session);
     });
@@ -42,30 +48,53 @@ export function seconds(text: string): number {
   return value;
 }
 
-/** 0 where every file is in the store. */
-function exitCodeOf({ files }: Session): number {
-  return files.failed === 0 ? 0 : INCOMPLETE;
+/** 0 where all is there, and every file is in the store. */
+function exitCodeOf({ complete }: Session): number {
+  return complete ? 0 : INCOMPLETE;
 }
 
-/**
- * The session once it is finished. An api that is away for a while, as in a rollout, is waited for once it has answered.
- *
- * @throws TimedOut; Refused; Unreachable
- */
-export async function finished(client: Client, path: string, end: number): Promise<Session> {
+/** The session once it is complete or finished. @throws TimedOut; Refused; Unreachable */
+function over(client: Client, path: string, end: number): Promise<Session> {
+  return waitFor(client, path, end, ({ complete, state }) => complete || state === 'finished');
+}
+
+/** The session once it is finished. @throws TimedOut; Refused; Unreachable */
+export function finished(client: Client, path: string, end: number): Promise<Session> {
+  return waitFor(client, path, end, ({ state }) => state === 'finished');
+}
+
+/** An api that is away for a while, as in a rollout, is waited for once it has answered. */
+async function waitFor(
+  client: Client,
+  path: string,
+  end: number,
+  enough: (session: Session) => boolean,
+): Promise<Session> {
   let session = await client.get<Session>(path);
-  while (session.state !== 'finished') {
-    if (Date.now() >= end) throw new TimedOut(`the session is ${session.state} still; ${summaryOf(session)}`);
-    await pause(Math.min(ASK_MS, Math.max(0, end - Date.now())));
-    session = await client.get<Session>(path).catch((error: unknown) => {
-      if (error instanceof Unreachable && Date.now() < end) return session;
-      throw error;
-    });
+  while (!enough(session)) {
+    const leftMs = Math.max(0, end - Date.now());
+    if (leftMs === 0) throw new TimedOut(`the session is ${session.state} still; ${summaryOf(session)}`);
+    const seconds = Math.min(HELD_S, Math.floor(leftMs / 1000));
+    const asked = Date.now();
+    try {
+      session = await client.get<Session>(
+        path,
+        { wait: String(seconds) },
+        undefined,
+        seconds * 1000 + ANSWER_MS,
+      );
+    } catch (error) {
+      if (!(error instanceof Unreachable) || Date.now() >= end) throw error;
+    }
+    // it answers early where it stops, or where it is complete and more than that is waited for
+    const early = !enough(session) && Date.now() - asked < PAUSE_MS;
+    if (early) await pause(Math.min(PAUSE_MS, Math.max(0, end - Date.now())));
   }
   return session;
 }
 
-function summaryOf({ session_name, state, files, bytes }: Session): string {
+function summaryOf({ session_name, state, complete, missing, files, bytes }: Session): string {
+  const lacks = complete || !missing ? '' : `, ${missing.files} missing`;
   const open = files.queued + files.active + files.delayed;
-  return `Session ${escaped(session_name)} (${state}): ${files.done} done, ${files.failed} failed, ${open} under way, ${formatBytes(bytes.done)}`;
+  return `Session ${escaped(session_name)} (${state}): ${files.done} done, ${files.failed} failed, ${open} under way, ${formatBytes(bytes.done)}${lacks}`;
 }

@@ -2,6 +2,8 @@ import type { Redis } from 'ioredis';
 import { sessionKey } from '../domain/index.js';
 import { pairsOf } from '../redis/index.js';
 import { recordScript } from './lua.js';
+import { NO_BATCH } from './batch.js';
+import { KEEP_BATCH } from './batch-script.js';
 import { CHANGED, readWatch, type Watch } from './sessions.js';
 
 /** What a beat tells of this Redis, and of how far it had come before. */
@@ -24,8 +26,8 @@ export interface BeatMark {
 }
 
 // Only where nobody has said anything later.
-const RESTORE = `${CHANGED}
-local s, name, date, encoded, started, changed_at, stopping, labels = unpack(ARGV)
+const RESTORE = `${CHANGED}${KEEP_BATCH}
+local s, name, date, encoded, started, files, bytes, marker, changed_at, stopping, labels = unpack(ARGV)
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'changed_at')
 if before[1] and tonumber(before[3] or '0') >= tonumber(changed_at) then return 0 end
 redis.call('HDEL', P .. ':watch', 'labels')
@@ -41,6 +43,7 @@ if s == '' then
 else
   open_session(s, name)
   redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', started)
+  keep_batch(s, files, bytes, marker)
   redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
 end
 if before[1] == '1' and before[2] ~= s then leave(before[2]) end
@@ -85,9 +88,11 @@ export class Beats {
    * @returns false where somebody has said something later
    */
   async restore({ session, changedAt, stopping, labels }: Watch): Promise<boolean> {
+    const { files, bytes, endMarker } = session?.batch ?? NO_BATCH;
     const args = session
       ? [sessionKey(session), session.name, session.datePrefix, session.encodedSession, session.startedAt]
       : ['', '', '', '', ''];
+    args.push(files ?? '', bytes ?? '', endMarker ?? '');
     const labelled = Object.keys(labels).length === 0 ? '' : JSON.stringify(labels);
     return (await this.restoreScript(...args, changedAt, stopping ?? '', labelled)) === 1;
   }

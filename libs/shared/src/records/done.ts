@@ -22,10 +22,13 @@ local function newest_of(id, name)
   return before
 end
 local function finish(id, s, name, from, facts)
+  local before = newest_of(id, name)
+  -- a session that expects a number counts names
+  if facts.expects then supersedes(s, before, 1) end
   local record = {
     cjson.encode(s), cjson.encode(name), digits(facts.size), cjson.encode(facts.md5), digits(facts.mtime),
     digits(facts.attempts), cjson.encode(facts.pod), digits(facts.queued_at), digits(facts.started_at), now(),
-    digits(newest_of(id, name))
+    digits(before)
   }
   if facts.url ~= '' then record[12] = cjson.encode(facts.url) end
   if (facts.etag or '') ~= '' then
@@ -55,11 +58,14 @@ local function drop_done(id)
   remove_name(record[2], id)
   redis.call('HINCRBY', skey(record[1]), 'done_trimmed', 1)
 end
-local function unfinish(id, record, url)
+local function unfinish(id, record, url, expects)
   local s, name = record[1], record[2]
   local function text(value) return type(value) == 'number' and string.format('%.0f', value) or type(value) == 'string' and value or '' end
   forget_done(id, s, name)
-  if type(record[11]) == 'number' then redis.call('HSET', P .. ':names', name, text(record[11])) end
+  if type(record[11]) == 'number' then
+    redis.call('HSET', P .. ':names', name, text(record[11]))
+    if expects then supersedes(s, text(record[11]), -1) end
+  end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
     'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', (record[12] or '') ~= '' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]))

@@ -1,3 +1,4 @@
+export * from './batch.js';
 export * from './beats.js';
 export * from './events.js';
 export { RECORD_STATES, type FileRecord, type RecordState } from './file-record.js';

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { JOB_KEYS } from '../queue/index.js';
+import { BATCH } from './batch-script.js';
 import { DONE } from './done.js';
 import { EVENTS_KEPT } from './events.js';
 import { NAME_INDEX } from './name-index-lua.js';
@@ -11,7 +12,9 @@ import { bindScript, databaseOf, type Script } from '../redis/index.js';
  * - `:format` version of all this, see format.ts
  * - `:watch` hash: enabled, key, name, date_prefix, encoded_session, started_at, changed_at;
  *   labels, a JSON object: key of each session that has labels and is not through -> these, as its own hash has them
- *   while it stops once through also stopping (when that was said) and listed (the same, once the scanner knows what stood there)
+ *   while it stops once through also stopping (when that was said) and listed (the same, once the scanner knows what stood there);
+ *   expect_files, expect_bytes and end_marker as the session has them; webhook_at, when an api with a webhook was last seen
+ * - `:outbox` stream of events for the webhook, see batch-script.ts
  * - `:beat` hash: n, at, back_at, back_since; counted by the scanner in each round, so that a Redis that goes back in time is found out
  * - `:totals` hash: processed_ok, processed_err, last_error
  * - `:sessions` zset of session keys by start; `:session:<key>` hash
@@ -75,18 +78,22 @@ local function open_session(s, name)
     redis.call('ZADD', P .. ':sessions', now(), s)
   end
 end
--- opens a session that is not there. Answers with its finished_at, url and labels
+${BATCH}
+-- opens a session that is not there. Answers with its finished_at, url and labels, and what it is as a batch
 local function session_of(s, name)
-  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url', 'labels')
+  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url', 'labels', 'complete_at', 'expect_files', 'expect_bytes', 'end_marker')
   if not h[1] then open_session(s, name) end
-  return h[2], h[3], h[4] or ''
+  return h[2], h[3], h[4] or '', {told = h[5], marker = h[8], expects = h[6] or h[7] or h[8]}
+end
+-- more files are to come
+local function not_complete(s, batch)
+  if batch.told then redis.call('HDEL', skey(s), 'complete_at') end
 end
 -- whoever has read finished_at since the script began passes it
 local function review(s, finished)
   local k = skey(s)
   if finished == nil then finished = redis.call('HGET', k, 'finished_at') end
-  local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
-  local active = watch[1] == '1' and watch[2] == s
+  local active = watched() == s
   local busy = active
   if not busy then
     for _, state in ipairs({'queued', 'active', 'delayed'}) do
@@ -95,13 +102,15 @@ local function review(s, finished)
   end
   if busy then
     if finished then
-      redis.call('HDEL', k, 'finished_at')
+      redis.call('HDEL', k, 'finished_at', 'complete_at')
       if not active then say({type = 'session', session = s, state = 'draining'}) end
     end
   elseif not finished then
     redis.call('HSET', k, 'finished_at', now())
     redis.call('SADD', P .. ':finished', s)
-    say({type = 'session', session = s, state = 'finished'})
+    local h = settle_batch(s, batch_of(s, false))
+    say({type = 'session', session = s, state = 'finished', complete = h.complete})
+    tell('finished', s, facts_of(h))
   end
 end
 -- what else changes of the record may be written along: field, value, ...

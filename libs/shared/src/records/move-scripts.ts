@@ -18,7 +18,10 @@ for i = 4, #ARGV, 4 do
   sessions[file.s] = sessions[file.s] or {name = ARGV[i + 1], bytes = 0, ids = {}}
 end
 if #files == 0 then return 1 end
-for s, session in pairs(sessions) do session.finished = session_of(s, session.name) end
+for s, session in pairs(sessions) do
+  local finished, _, _, batch = session_of(s, session.name)
+  session.finished, session.batch = finished, batch
+end
 local known, fresh = redis.call('HMGET', P .. ':live', unpack(places)), {}
 for i, file in ipairs(files) do
   if not known[i] and not fresh[places[i]] then fresh[#fresh + 1] = file fresh[places[i]] = true end
@@ -41,6 +44,7 @@ if #fresh > 0 then
 end
 for s, session in pairs(sessions) do
   if #session.ids > 0 then
+    not_complete(s, session.batch)
     redis.call('ZADD', skey(s) .. ':files:' .. state, unpack(session.ids))
     add_bytes(s, 'bytes_total', session.bytes)
   end
@@ -58,10 +62,13 @@ return 1`;
 export const BEGIN = `
 local s, session_name, name, size, run, alone, pod, job, token = unpack(ARGV)
 if not owns(job, token) then return {'lost'} end
-local finished, _, labels = session_of(s, session_name)
+local finished, _, labels, batch = session_of(s, session_name)
 local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 local before = 'new'
-if not id then id = new_record(s, name, size) end
+if not id then
+  id = new_record(s, name, size)
+  not_complete(s, batch)
+end
 local h = redis.call('HMGET', fkey(id), 'state', 'run', 'run_alone', 'deaths', 'alone_deaths', 'runs', 'retried')
 if h[1] ~= '' then before = h[1] end
 if h[7] then
@@ -107,7 +114,10 @@ if not id then open_session(s, ARGV[9]) id = new_record(s, name, size) end
 local before = redis.call('HGET', fkey(id), 'state')
 redis.call('HDEL', fkey(id), 'retried')
 set_state(id, s, name, before, 'failed', why, 'run', '', 'attempts', attempts, 'code', code, 'finished_at', now())
-if count == '1' and before ~= 'failed' then redis.call('HINCRBY', P .. ':totals', 'processed_err', 1) end
+if count == '1' and before ~= 'failed' then
+  redis.call('HINCRBY', P .. ':totals', 'processed_err', 1)
+  tell('quarantined', s, {name = ARGV[9], filename = name, why = why, code = code, attempts = attempts, size = size})
+end
 review(s)
 return 1`;
 // Only what the queue itself says counts: whoever asks may be late, and the file be taken, or in quarantine again.
@@ -134,7 +144,7 @@ return noted`;
 export const RECEIPT = `
 local s, name, claim, base, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token, id, etag = unpack(ARGV)
 if not owns(job, token) then return -1 end
-local finished, url = session_of(s, session_name)
+local finished, url, _, batch = session_of(s, session_name)
 local receipts = P .. ':receipts:' .. s .. '/' .. name
 local first = redis.call('HSETNX', receipts, claim, 1)
 redis.call('EXPIRE', receipts, 2592000)
@@ -158,10 +168,12 @@ if id then
     end
     local said_url = blob_url
     if base ~= '' and url == base then blob_url = '' end
-    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, queued_at = h.queued_at, started_at = h.started_at})
+    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, queued_at = h.queued_at, started_at = h.started_at, expects = batch.expects})
   end
   redis.call('HDEL', P .. ':live', s .. '/' .. name)
 end
+if batch.marker == name then redis.call('HSETNX', skey(s), 'marker_at', now()) end
+if batch.expects then settle_batch(s) end
 -- now and then: a few more than the limit stand until then
 if ok and ok % ${TRIM_EVERY} == 0 then
   local excess = math.min(redis.call('ZCARD', P .. ':done') - tonumber(max_files), ${2 * TRIM_EVERY})
@@ -183,13 +195,15 @@ local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob
 -- the store has the file, but its source still stood
 if (f[5] or '') ~= '' then
   add_bytes(s, 'bytes_done', tonumber(h[2]))
-  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7], etag = f[8] or ''})
+  local _, _, _, batch = session_of(s, '')
+  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7], etag = f[8] or '', expects = batch.expects})
 else
   add_bytes(s, 'bytes_total', -tonumber(h[2]))
   drop_record(id, s, name, h[1])
   say({type = 'file', filename = name, session = s, state = 'gone'})
 end
 review(s)
+settle_batch(s)
 return 1`;
 /** Takes back the record of a stored file whose source still stands. */
 export const SOURCE_STANDS = `
@@ -201,7 +215,8 @@ while id do
   local record = read_done(id)
   if record and record[1] == s then
     add_bytes(s, 'bytes_done', -record[3])
-    unfinish(id, record, url)
+    local _, _, _, batch = session_of(s, '')
+    unfinish(id, record, url, batch.expects)
     set_state(id, s, name, '', 'delayed', 'it is stored, its source still stands')
     review(s)
     return 1

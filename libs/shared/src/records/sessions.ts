@@ -8,6 +8,8 @@ import {
   type SessionRef,
 } from '../domain/index.js';
 import { channelOf } from '../redis/index.js';
+import { BatchConflict, NO_BATCH, readBatch, type Batch } from './batch.js';
+import { KEEP_BATCH } from './batch-script.js';
 import { recordScript } from './lua.js';
 
 /** The session that new files go to, or none. */
@@ -15,7 +17,12 @@ export interface Watch {
   readonly enabled: boolean;
   /** Null while stopped. */
   readonly session:
-    | (SessionRef & { readonly name: string; /** Milliseconds since 1970. */ readonly startedAt: number })
+    | (SessionRef & {
+        readonly name: string;
+        /** Milliseconds since 1970. */
+        readonly startedAt: number;
+        readonly batch: Batch;
+      })
     | null;
   /** When somebody last started or stopped a session, by Redis' clock; milliseconds since 1970, 0 where it is not known. */
   readonly changedAt: number;
@@ -50,6 +57,14 @@ export interface SessionRecord extends SessionRef {
   readonly bytes: { done: number; total: number };
   /** Of files that an uploader is at, what is in the store already. */
   readonly bytesInFlight: number;
+  readonly batch: Batch;
+  /** Finished, or what it expects has come; and every one of its files is verified in the store. */
+  readonly complete: boolean;
+  /**
+   * What is to be verified before it is complete, as far as is known: what it expects and does not have, and what is under
+   * way; failed files are not in it. Bytes are null where files are to come whose bytes nobody has said.
+   */
+  readonly missing: { readonly files: number; readonly bytes: number | null };
   readonly startedAt: number;
   readonly stoppedAt: number | null;
   readonly finishedAt: number | null;
@@ -108,8 +123,19 @@ local function label(s, text)
   if next(all) then redis.call('HSET', P .. ':watch', 'labels', cjson.encode(all)) else redis.call('HDEL', P .. ':watch', 'labels') end
 end
 `;
-const START = `${CHANGED}${LABEL}
-local s, name, date, encoded, labels = unpack(ARGV)
+// Files that were done before anybody expected some are counted now, by name.
+const START = `${CHANGED}${KEEP_BATCH}${LABEL}
+local s, name, date, encoded, labels, files, bytes, marker = unpack(ARGV)
+local has = redis.call('HMGET', skey(s), 'expect_files', 'expect_bytes', 'end_marker')
+local fresh = not (has[1] or has[2] or has[3]) and (files ~= '' or bytes ~= '' or marker ~= '')
+if files == '' then files = has[1] or '' elseif has[1] and tonumber(files) < tonumber(has[1]) then return {'batch', 'files', has[1]} end
+if bytes == '' then bytes = has[2] or '' elseif has[2] and tonumber(bytes) < tonumber(has[2]) then return {'batch', 'bytes', has[2]} end
+if marker == '' then marker = has[3] or '' elseif has[3] and marker ~= has[3] then return {'batch', 'endMarker', has[3]} end
+local function expect()
+  if files .. bytes .. marker == '' then return end
+  local h = settle_batch(s)
+  if not h.complete then redis.call('HDEL', skey(s), 'complete_at') end
+end
 local before = redis.call('HMGET', P .. ':watch', 'enabled', 'key', 'name')
 if labels ~= '-' then
   local other = label(s, labels)
@@ -117,11 +143,28 @@ if labels ~= '-' then
 end
 open_session(s, name)
 changed()
-if before[1] == '1' and before[2] == s then return {'', ''} end
+keep_batch(s, files, bytes, marker)
+if fresh then
+  for _, id in ipairs(redis.call('ZRANGE', skey(s) .. ':done', 0, -1)) do
+    local record = read_done(id)
+    if record and record[2] == marker then redis.call('HSETNX', skey(s), 'marker_at', now()) end
+    if record and type(record[11]) == 'number' then supersedes(s, string.format('%.0f', record[11]), 1) end
+  end
+end
+if marker ~= '' and not has[3] and not fresh then
+  local id = redis.call('HGET', P .. ':names', marker)
+  local record = id and read_done(id)
+  if record and record[1] == s then redis.call('HSETNX', skey(s), 'marker_at', now()) end
+end
+if before[1] == '1' and before[2] == s then
+  expect()
+  return {'', ''}
+end
 redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', now())
 redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
 say({type = 'session', session = s, state = 'active'})
 redis.call('PUBLISH', P .. ':started:' .. DB, s)
+expect()
 if before[1] ~= '1' then return {'', ''} end
 leave(before[2])
 return {before[2], before[3] or ''}`;
@@ -148,27 +191,27 @@ return 1`;
 /** Files in flight that are looked at for their bytes. */
 const IN_FLIGHT_MAX = 1000;
 const READ = `
-local answer = {}
+local answer, active = {}, watched()
 for i, s in ipairs(ARGV) do
-  local k = skey(s)
-  local h = redis.call('HMGET', k, 'name', 'started_at', 'stopped_at', 'finished_at', 'url', 'bytes_total', 'bytes_done', 'labels')
-  local row = {s}
-  for j = 1, 8 do row[j + 1] = h[j] or '' end
-  for _, state in ipairs({'queued', 'active', 'delayed', 'done', 'failed'}) do
-    row[#row + 1] = redis.call('ZCARD', k .. ':files:' .. state)
-  end
-  row[#row + 1] = redis.call('ZCARD', k .. ':done')
-  row[#row + 1] = tonumber(redis.call('HGET', k, 'done_trimmed') or '0')
-  row[#row + 1] = tonumber(redis.call('HGET', k, 'bytes_failed') or '0')
+  local h = batch_of(s, active == s)
   local in_flight = 0
-  for _, id in ipairs(redis.call('ZRANGE', k .. ':files:active', 0, ${IN_FLIGHT_MAX - 1})) do
+  for _, id in ipairs(redis.call('ZRANGE', skey(s) .. ':files:active', 0, ${IN_FLIGHT_MAX - 1})) do
     in_flight = in_flight + tonumber(redis.call('HGET', fkey(id), 'progress') or '0')
   end
-  row[#row + 1] = string.format('%.0f', in_flight)
-  answer[i] = row
+  answer[i] = cjson.encode({
+    key = s, name = h.name, started = h.started_at, stopped = h.stopped_at, finished = h.finished_at, url = h.url,
+    total = h.bytes_total, done = h.bytes_done, failed = h.bytes_failed, in_flight = string.format('%.0f', in_flight),
+    files = h.files, expect_files = h.expect_files, expect_bytes = h.expect_bytes, end_marker = h.end_marker,
+    labels = h.labels, complete = h.complete, missing_files = h.missing_files,
+    missing_bytes = h.bytes_known and string.format('%.0f', h.missing_bytes) or ''
+  })
 end
-local watch = redis.call('HMGET', P .. ':watch', 'enabled', 'key')
-return {watch[1] == '1' and watch[2] or '', answer}`;
+return {active, answer}`;
+// Of a session whose end marker waits: whether anything of it is under way, and what failed.
+const BEFORE_MARKER = `
+local files = files_of(ARGV[1])
+local failed = redis.call('ZRANGE', skey(ARGV[1]) .. ':files:failed', 0, 0)[1]
+return {files.queued + files.active + files.delayed, files.failed, failed and redis.call('HGET', fkey(failed), 'filename') or ''}`;
 
 /** Sessions: which one is active, and what became of each. */
 export class Sessions {
@@ -177,6 +220,7 @@ export class Sessions {
   private readonly stopOnceThroughScript;
   private readonly listedScript;
   private readonly readScript;
+  private readonly beforeMarkerScript;
 
   constructor(
     private readonly redis: Redis,
@@ -192,6 +236,7 @@ export class Sessions {
     );
     this.listedScript = recordScript(redis, prefix, 'sluiceSessionListed', LISTED);
     this.readScript = recordScript(redis, prefix, 'sluiceSessionRead', READ);
+    this.beforeMarkerScript = recordScript(redis, prefix, 'sluiceSessionBeforeMarker', BEFORE_MARKER);
   }
 
   /** What time it is by Redis' clock, which all pods share; milliseconds since 1970. */
@@ -204,16 +249,21 @@ export class Sessions {
    * Makes a session the active one; a session of that key is gone on with, also where it was about to stop. Safe to repeat.
    *
    * @param labels JSON, for files whose next attempt begins later; empty takes them away, null keeps what the session has
+   * @param batch what it is to have; what is null stays as it was said before
    * @returns the session that this one took the place of, or null; or why nothing was changed
    */
   async start(
     session: NamedSession,
     labels: string | null = null,
-  ): Promise<NamedSession | OtherScope | null> {
+    batch: Batch = NO_BATCH,
+  ): Promise<NamedSession | OtherScope | BatchConflict | null> {
     const { name, datePrefix, encodedSession } = session;
-    const args = [sessionKey(session), name, datePrefix, encodedSession, labels ?? '-'];
-    const [key, before] = (await this.startScript(...args)) as [string, string];
+    const [key, before, holds = ''] = (await this.startScript(
+      ...[sessionKey(session), name, datePrefix, encodedSession, labels ?? '-'],
+      ...[batch.files ?? '', batch.bytes ?? '', batch.endMarker ?? ''],
+    )) as [string, string, string?];
     if (key === 'scope') return new OtherScope(before === '' ? null : before);
+    if (key === 'batch') return new BatchConflict(before as keyof Batch, holds);
     const replaced = parseSessionKey(key);
     return replaced && { ...replaced, name: before };
   }
@@ -284,8 +334,17 @@ export class Sessions {
   /** The sessions of these keys; unknown ones are left out. */
   async read(keys: readonly string[]): Promise<SessionRecord[]> {
     if (keys.length === 0) return [];
-    const [active, rows] = (await this.readScript(...keys)) as [string, (string | number)[][]];
-    return rows.flatMap((row) => readSession(row, active) ?? []);
+    const [active, rows] = (await this.readScript(...keys)) as [string, string[]];
+    return rows.flatMap((row) => readSession(JSON.parse(row) as Row, active) ?? []);
+  }
+
+  /** What an end marker waits for: how many files of the session are under way, how many failed, and the first of those. */
+  async beforeMarker(
+    session: SessionRef,
+  ): Promise<{ open: number; failed: number; firstFailed: string | null }> {
+    const answer = await this.beforeMarkerScript(sessionKey(session));
+    const [open, failed, first] = answer as [number, number, string];
+    return { open, failed, firstFailed: first === '' ? null : first };
   }
 
   /** Takes a session that has finished since, for its manifest; each finish is taken once. @returns its key, or null */
@@ -333,6 +392,7 @@ export function readWatch(hash: Readonly<Record<string, string>>): Watch | null 
       ...session,
       name: hash.name ?? decodeSession(session.encodedSession),
       startedAt: Number(hash.started_at),
+      batch: readBatch(hash),
     },
   };
 }
@@ -348,49 +408,57 @@ export function readLabelsOfSessions(value: unknown): Record<string, string> {
   );
 }
 
-function readSession(row: (string | number)[], active: string): SessionRecord | null {
-  const [
-    key,
-    name,
-    started,
-    stopped,
-    finished,
-    url,
-    total,
-    bytesDone,
-    labels,
-    queued,
-    activeFiles,
-    delayed,
-    doneBefore,
-    failed,
-    done,
-    trimmed,
-    bytesFailed,
-    inFlight,
-  ] = row;
-  const session = parseSessionKey(String(key));
-  if (!session || started === '' || formatTimeMs(Number(started)) === null) return null;
-  const time = (value: string | number | undefined) =>
-    value === '' || value === undefined || formatTimeMs(Number(value)) === null ? null : Number(value);
+/** A session as the script reads it; what is missing is ''. */
+type Row = Readonly<
+  Record<
+    | 'key'
+    | 'name'
+    | 'started'
+    | 'stopped'
+    | 'finished'
+    | 'url'
+    | 'total'
+    | 'done'
+    | 'failed'
+    | 'in_flight'
+    | 'expect_files'
+    | 'expect_bytes'
+    | 'end_marker'
+    | 'labels'
+    | 'missing_bytes',
+    string
+  >
+> & {
+  readonly files: Readonly<Record<'queued' | 'active' | 'delayed' | 'done' | 'failed' | 'trimmed', number>>;
+  readonly complete: boolean;
+  readonly missing_files: number;
+};
+
+function readSession(row: Row, active: string): SessionRecord | null {
+  const session = parseSessionKey(row.key);
+  if (!session || row.started === '' || formatTimeMs(Number(row.started)) === null) return null;
+  const time = (value: string) =>
+    value === '' || formatTimeMs(Number(value)) === null ? null : Number(value);
+  const { queued, active: inHand, delayed, done, failed, trimmed } = row.files;
+  const isActive = active === row.key;
   return {
     ...session,
-    name: String(name),
-    state: active === key ? 'active' : finished !== '' ? 'finished' : 'draining',
-    files: {
-      queued: Number(queued),
-      active: Number(activeFiles),
-      delayed: Number(delayed),
-      done: Number(doneBefore) + Number(done) + Number(trimmed),
-      failed: Number(failed),
+    name: row.name,
+    state: isActive ? 'active' : row.finished !== '' ? 'finished' : 'draining',
+    files: { queued, active: inHand, delayed, done, failed },
+    trimmed,
+    bytes: { done: Number(row.done), total: Number(row.total) - Number(row.failed) },
+    bytesInFlight: Number(row.in_flight),
+    batch: readBatch(row),
+    complete: row.complete,
+    missing: {
+      files: row.missing_files,
+      bytes: row.missing_bytes === '' ? null : Number(row.missing_bytes),
     },
-    trimmed: Number(trimmed),
-    bytes: { done: Number(bytesDone), total: Number(total) - Number(bytesFailed) },
-    bytesInFlight: Number(inFlight),
-    startedAt: Number(started),
-    stoppedAt: active === key ? null : time(stopped),
-    finishedAt: active === key ? null : time(finished),
-    url: url === '' ? null : String(url),
-    labels: String(labels),
+    startedAt: Number(row.started),
+    stoppedAt: isActive ? null : time(row.stopped),
+    finishedAt: isActive ? null : time(row.finished),
+    url: row.url === '' ? null : row.url,
+    labels: row.labels,
   };
 }

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { NO_BATCH } from '@app/shared/records';
+import { until } from '../support/index.js';
+import { ScannerAlone, SESSION } from './scanner-alone.js';
+
+const FACTS = { blobUrl: 'http://x', size: 10, md5: null, mtimeMs: 1, attempts: 1, pod: 'a', maxFiles: 100 };
+/** What failed here stands in no folder. */
+const NO_RECOVERY = { APP_RECOVERY_INTERVAL_S: '3600' };
+const start = (alone: ScannerAlone) =>
+  alone.sessions.start(SESSION, null, { ...NO_BATCH, files: 4, endMarker: 'END' });
+
+test('an end marker waits for every other file of its session, names what failed, and goes last', async (t) => {
+  const alone = await ScannerAlone.make(t, { APP_MAX_QUEUE_SIZE: '2', ...NO_RECOVERY });
+  for (const name of ['END', 'a.bin', 'b.bin', 'c.bin']) alone.put(join(alone.incoming, name));
+  const app = await alone.start();
+  await app.ready();
+  await start(alone);
+  await alone.jobOf('a.bin');
+  await alone.jobOf('b.bin');
+  await alone.says(
+    'END',
+    /^held: the end marker goes last, and other files of its session are not in the store/,
+  );
+
+  for (const name of ['a.bin', 'b.bin']) {
+    await (await alone.jobOf(name)).remove();
+    await alone.moves.receipt(SESSION, name, name, FACTS);
+    rmSync(join(alone.incoming, name));
+  }
+  await alone.jobOf('c.bin');
+  await alone.says('END', /^held: the end marker goes last, and other files/);
+  const reason = { why: 'failed', attempts: 1, code: 'X', count: true };
+  await alone.moves.quarantined({ session: SESSION, filename: 'c.bin', size: 10 }, reason);
+  await alone.says(
+    'END',
+    /^held: .* 1 file of its session failed, the first is "c\.bin"; retry it, or remove it$/,
+  );
+  await alone.problem(/^the end marker "END" is not uploaded, since 1 file of its session failed/);
+  assert.equal(await alone.job('END'), undefined);
+
+  await (await alone.jobOf('c.bin')).remove();
+  await alone.moves.receipt(SESSION, 'c.bin', 'c.bin', FACTS);
+  rmSync(join(alone.incoming, 'c.bin'));
+  await alone.jobOf('END');
+});
+
+test('what a session expects outlives a Redis that lost its data', async (t) => {
+  const alone = await ScannerAlone.make(t);
+  const app = await alone.start();
+  await app.ready();
+  await start(alone);
+  const note = join(alone.processing, '.sluice-session');
+  await until('the volume knows', () => existsSync(note) && readFileSync(note, 'utf8').includes('"END"'));
+  await alone.client.flushall();
+  const watch = await until('the session is there again', () => alone.sessions.watch());
+  assert.deepEqual(watch.session?.batch, { files: 4, bytes: null, endMarker: 'END' });
+  const [record] = await alone.sessions.read([`${SESSION.datePrefix}/${SESSION.encodedSession}`]);
+  assert.deepEqual(record?.batch, watch.session?.batch);
+});
+
+test('a stop once through does not wait for an end marker that waits for a failed file', async (t) => {
+  const alone = await ScannerAlone.make(t, NO_RECOVERY);
+  const app = await alone.start();
+  await app.ready();
+  await start(alone);
+  const reason = { why: 'failed', attempts: 1, code: 'X', count: true };
+  await alone.moves.quarantined({ session: SESSION, filename: 'c.bin', size: 10 }, reason);
+  alone.put(join(alone.incoming, 'END'));
+  await alone.problem(/^the end marker "END" is not uploaded/);
+  await alone.sessions.stopOnceThrough();
+  await until('the session is stopped', async () => (await alone.sessions.watch())?.enabled === false);
+  assert.deepEqual(alone.tree(alone.incoming), ['END']);
+});
