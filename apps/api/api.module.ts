@@ -4,6 +4,7 @@ import { ProbesModule, type Health } from '@app/shared/runtime';
 import { EventStream } from './events/event-stream.js';
 import { EventsController } from './events/events.controller.js';
 import { FilesController } from './files/files.controller.js';
+import { RestoreController } from './files/restore.controller.js';
 import { ApiParts } from './parts.js';
 import { PlanController } from './plan/plan.controller.js';
 import { SessionsController } from './sessions/sessions.controller.js';
@@ -25,6 +26,7 @@ export class ApiModule {
         VerifyController,
         FilesController,
         PlanController,
+        RestoreController,
         EventsController,
       ],
       providers: [

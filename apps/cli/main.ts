@@ -12,6 +12,7 @@ import { registerFiles } from './commands/files.js';
 import { registerManifest } from './commands/manifest.js';
 import { registerOpen } from './commands/open.js';
 import { registerPlan } from './commands/plan.js';
+import { registerRestore } from './commands/restore.js';
 import { registerRetry } from './commands/retry.js';
 import { registerSessions } from './commands/sessions.js';
 import { registerStart } from './commands/start.js';
@@ -44,6 +45,7 @@ for (const register of [
   registerFiles,
   registerPlan,
   registerRetry,
+  registerRestore,
   registerWatch,
   registerStart,
   registerWait,

@@ -26,9 +26,11 @@ import {
   type RunningProcess,
 } from '@app/shared/runtime';
 import { ignoredBy } from './ignored.js';
+import { KeptFiles } from './kept-files.js';
 import { ScannerMetrics } from './metrics.js';
 import { NameIndexKeeper } from './name-index.js';
 import type { ScannerParts } from './parts.js';
+import { restore } from './restore.js';
 import { Rounds } from './rounds.js';
 import { ScanLoop, within } from './scan-loop.js';
 import { ScannerModule } from './scanner.module.js';
@@ -114,8 +116,14 @@ export async function startScanner(
   );
 
   const waiting = new WaitingFiles(parts, rounds);
-  const questions = { waiting: (asked: Parameters<WaitingFiles['answer']>[0]) => waiting.answer(asked) };
-  const answering = new Answering(redis, listening, prefix, 'scanner', pod.id, questions, () => loop.leads());
+  const isReady = (): boolean => loop.leads() && loop.volumeId !== null;
+  const answers = {
+    waiting: (asked: Parameters<WaitingFiles['answer']>[0]) => waiting.answer(asked),
+    restore: (asked: Parameters<typeof restore>[1]) => restore(parts, asked),
+  };
+  const answering = new Answering(redis, listening, prefix, 'scanner', pod.id, answers, isReady);
+  const { done } = config.roots;
+  const keptFiles = done === undefined ? null : new KeptFiles(parts, done, config.keepDone, isReady);
   const trimming = new Trimming(new Trim(redis, prefix), config.history, log);
   const names = new NameIndexKeeper(new NameIndexUpkeep(redis, prefix), parts.leads, log);
 
@@ -180,6 +188,7 @@ export async function startScanner(
       log.info({ routes: tokenRoutes(config.redis) }, 'Redis lets us in');
     loop.start();
     trimming.start();
+    keptFiles?.start();
     names.start();
     onSessionStart(listening, prefix, () => loop.hurry()).catch((error: unknown) =>
       log.debug(`session starts are not heard of: ${messageOf(error)}`),
@@ -192,7 +201,13 @@ export async function startScanner(
     hangs: () => hung() > 1000,
     stop: async () => {
       clearInterval(samples);
-      await Promise.all([loop.stop(), trimming.stop(), names.stop(), within(500, answering.stop())]);
+      await Promise.all([
+        loop.stop(),
+        trimming.stop(),
+        keptFiles?.stop(),
+        names.stop(),
+        within(500, answering.stop()),
+      ]);
       clearInterval(heartbeat);
       await Promise.all([within(500, pods.leave(pod.id)), tracing.stop()]);
       await Promise.all([volume.stop(), app.close()]);

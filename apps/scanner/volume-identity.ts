@@ -34,6 +34,8 @@ export async function proveVolume(parts: ScannerParts): Promise<ProvedVolume> {
   // before anything is written: what is not the volume stays as it is
   if (known !== null) await checkVolume(parts);
   for (const root of missing) await orStartupError(volume.makeFolder(root));
+  // it may be wanted later than the others: that it is missing says nothing of the volume
+  if (layout.roots.done !== undefined) await orStartupError(volume.makeFolder(layout.roots.done));
   const fault = await orStartupError(rootsFault(volume, layout.roots));
   if (fault) throw new StartupError(fault);
   let made = false;

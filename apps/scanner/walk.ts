@@ -66,8 +66,8 @@ export async function walkSessions(
   return { path: root, folders, dotNames };
 }
 
-/** Adds a session's folder and those below it, level by level. */
-async function walkSession(
+/** Adds a session's folder and those below it, level by level. @throws VolumeError */
+export async function walkSession(
   volume: Volume,
   session: SessionRef,
   top: string,
@@ -146,7 +146,8 @@ function withQuarantinedFolders(folder: SessionFolder): SessionFolder {
   return { ...folder, subFolders, files: [...folder.files, ...quarantined] };
 }
 
-async function folderNames(
+/** Names of the folders in a folder. @throws VolumeError */
+export async function folderNames(
   volume: Volume,
   path: string,
   other: (name: string) => void = () => undefined,

@@ -54,6 +54,7 @@ test('the defaults are those of the contract', () => {
     },
     blocks: { maxBlockSize: 8 * 2 ** 20, maxSinglePutSize: 4 * 2 ** 20, blockMemory: 64 * 2 ** 20 },
     roots: { incoming: '/mnt/nfs/incoming', processing: '/mnt/nfs/.processing', failed: '/mnt/nfs/.failed' },
+    keepDone: { ms: 0, freeBytes: 10 * 1024 ** 3 },
     staging: { root: '/mnt/staging', limitBytes: null },
     scan: {
       pollIntervalMs: 2_000,
@@ -89,7 +90,7 @@ test('the contract has these variables, and no other', () => {
     `APP_AZURE_ACCOUNT_URL APP_AZURE_CONTAINER APP_AZURE_CREDENTIAL APP_AZURE_SAS_FILE APP_AZURE_CONNECTION_STRING APP_AZURE_ACCOUNT_NAME
      APP_AZURE_ACCOUNT_KEY APP_AZURE_CREATE_CONTAINER APP_AZURE_MAX_BLOCK_SIZE APP_AZURE_MAX_SINGLE_PUT_SIZE
      APP_AZURE_MAX_CONCURRENCY APP_BLOCK_MEMORY APP_CONTENT_MD5 APP_NFS_INCOMING_DIR APP_NFS_PROCESSING_ROOT
-     APP_NFS_FAILED_ROOT APP_LOCAL_STAGING_ROOT APP_STAGING_LIMIT APP_POLL_INTERVAL_S APP_MIN_FILE_AGE_S
+     APP_NFS_FAILED_ROOT APP_KEEP_DONE_S APP_NFS_DONE_ROOT APP_KEEP_DONE_FREE APP_LOCAL_STAGING_ROOT APP_STAGING_LIMIT APP_POLL_INTERVAL_S APP_MIN_FILE_AGE_S
      APP_IGNORE_PATTERNS APP_SCAN_DEPTH APP_EMPTY_FOLDER_AGE_S APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
      APP_RECOVERY_INTERVAL_S APP_NFS_HANG_LIMIT_S APP_SHUTDOWN_GRACE_S APP_HISTORY_DAYS APP_HISTORY_MAX_FILES
      APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_CREDENTIAL APP_REDIS_PREFIX APP_REDIS_WAIT_REPLICAS APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
@@ -145,6 +146,14 @@ test('all faults are told at once, single ones and those between variables', () 
   assert.equal(faults.length, 11);
 });
 
+test('there is a root for kept sources only where they are kept', () => {
+  const { roots } = parseConfig('scanner', { APP_NFS_DONE_ROOT: '/mnt/nfs' });
+  assert.equal('done' in roots, false);
+  const kept = parseConfig('scanner', { APP_KEEP_DONE_S: '1.5', APP_KEEP_DONE_FREE: '1Gi' });
+  assert.equal(kept.roots.done, '/mnt/nfs/.done');
+  assert.deepEqual(kept.keepDone, { ms: 1500, freeBytes: 1024 ** 3 });
+});
+
 test('another root may lie inside the drop folder where it is not read', () => {
   for (const env of [
     { APP_NFS_PROCESSING_ROOT: '/mnt/nfs/incoming/processing' },
@@ -169,6 +178,11 @@ test('rules between variables', () => {
       { APP_SCAN_DEPTH: '16', APP_LOCAL_STAGING_ROOT: '/mnt/nfs/incoming/staging' },
       /APP_LOCAL_STAGING_ROOT is inside/,
     ],
+    [
+      { APP_KEEP_DONE_S: '1', APP_NFS_DONE_ROOT: '/mnt/nfs/.processing/done' },
+      /APP_NFS_DONE_ROOT and APP_NFS_PROCESSING_ROOT must be two folders of which none is inside the other/,
+    ],
+    [{ APP_KEEP_DONE_S: '1', APP_NFS_DONE_ROOT: '/mnt/nfs' }, /APP_NFS_DONE_ROOT and APP_NFS_INCOMING_DIR/],
     [{ APP_SCAN_DEPTH: '17' }, /APP_SCAN_DEPTH must be a whole number from 0 to 16/],
     [{ APP_AZURE_CREDENTIAL: 'sas' }, /APP_AZURE_SAS_FILE is not set/],
     [

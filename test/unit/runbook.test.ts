@@ -23,6 +23,7 @@ const SAID_ELSEWHERE = [
   'held: the end marker goes last, and …',
   'set it with: redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf, so that it stays)',
   'APP_NFS_INCOMING_DIR, APP_NFS_PROCESSING_ROOT and APP_NFS_FAILED_ROOT',
+  'APP_NFS_DONE_ROOT and APP_NFS_FAILED_ROOT',
   'has no id (a folder of this pod alone, such as an emptyDir?)',
   'has the id …',
   '; … is missing here',

@@ -11,6 +11,7 @@ import {
 } from '@app/shared/domain';
 import type { SetAside } from '@app/shared/files';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
+import { keepOrUnlink } from './keep.js';
 import { changed, type Unsettled } from './settle.js';
 import type { VerifiedBlob } from './verify.js';
 
@@ -19,8 +20,8 @@ export type Removal = { readonly removed: true } | { readonly removed: false; re
 
 /**
  * Removes the source of a verified blob, last of all: looks whether it still is the file that was staged, also by its
- * change time, renames it to a dot name of its own, looks again, writes the receipt, unlinks. A file that changed goes
- * back, never over an existing name.
+ * change time, renames it to a dot name of its own, looks again, writes the receipt, unlinks, or keeps it for a while
+ * (APP_KEEP_DONE_S). A file that changed goes back, never over an existing name.
  * A run that ends in between leaves the dot name, which recovery puts back; where the dot name does not hold the file's
  * whole name, a side note does, written before the rename and removed after the unlink. Safe to repeat.
  *
@@ -50,15 +51,14 @@ export async function removeSource(run: Run, verified: VerifiedBlob, tools: Tool
     if (await putBack(removing, source, tools)) await dropNote();
     throw error;
   }
-  const unlinked = await volume.unlink(removing).catch(async (error: unknown) => {
+  const gone = await keepOrUnlink(run, removing, verified.source, tools).catch(async (error: unknown) => {
     // a volume may allow the rename and refuse this; the next run finds the file where this one did
     if (isRefusal(error) && (await putBack(removing, source, tools))) await dropNote();
     return refusedAs(source)(error);
   });
   await dropNote();
   // a run that slept here had its source put back by another, whose receipt this one's would be ended with
-  if (!unlinked)
-    throw new SourceVanished(`${run.filename} was taken over between its receipt and its removal`);
+  if (!gone) throw new SourceVanished(`${run.filename} was taken over between its receipt and its removal`);
   return { removed: true };
 }
 

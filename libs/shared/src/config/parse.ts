@@ -123,7 +123,10 @@ function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
       incoming: must(v.APP_NFS_INCOMING_DIR),
       processing: must(v.APP_NFS_PROCESSING_ROOT),
       failed: must(v.APP_NFS_FAILED_ROOT),
+      ...(must(v.APP_KEEP_DONE_S) > 0 ? { done: must(v.APP_NFS_DONE_ROOT) } : {}),
     },
+    /** How long sources of stored files are kept, and how much the volume must have free for it. */
+    keepDone: { ms: must(v.APP_KEEP_DONE_S), freeBytes: must(v.APP_KEEP_DONE_FREE) },
     staging: { root: must(v.APP_LOCAL_STAGING_ROOT), limitBytes: v.APP_STAGING_LIMIT },
     scan: {
       pollIntervalMs: must(v.APP_POLL_INTERVAL_S),

@@ -36,6 +36,16 @@ export const RULES: readonly Rule[] = [
         ? `${FOLDERS.slice(0, -1).join(', ')} and ${FOLDERS.at(-1)} must be four different folders`
         : null,
   },
+  {
+    names: [...FOLDERS, 'APP_NFS_DONE_ROOT', 'APP_KEEP_DONE_S'],
+    fault: (v) => {
+      const done = v.APP_NFS_DONE_ROOT ?? '';
+      const other = FOLDERS.find((name) => areEntangled(v[name] ?? '', done));
+      return (v.APP_KEEP_DONE_S ?? 0) > 0 && other !== undefined
+        ? `APP_NFS_DONE_ROOT and ${other} must be two folders of which none is inside the other`
+        : null;
+    },
+  },
   ...FOLDERS.slice(1).map((name): Rule => ({
     names: [name, 'APP_NFS_INCOMING_DIR', 'APP_SCAN_DEPTH'],
     fault: (v) =>
@@ -146,6 +156,12 @@ export const RULES: readonly Rule[] = [
         : `APP_BIND is ${v.APP_BIND}, but without APP_API_TOKEN the api listens on loopback alone; set a token, or APP_API_AUTH=none if open is meant`,
   },
 ];
+
+/** Whether two folders are one, or one lies inside the other. */
+function areEntangled(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => (path.endsWith('/') ? path : `${path}/`)) as [string, string];
+  return one.startsWith(other) || other.startsWith(one);
+}
 
 /** Whether a folder lies inside another one, and below no folder of a dot name. */
 function isReadBelow(outer: string, inner: string): boolean {

@@ -290,6 +290,23 @@ export const SCHEMA = {
     default: '/mnt/nfs/.failed',
     meaning: 'Where quarantined files stand, with their reasons. On the same filesystem too.',
   }),
+  APP_KEEP_DONE_S: define({
+    kind: seconds(0),
+    default: '0',
+    meaning:
+      'How long the source of a stored file is kept, in `APP_NFS_DONE_ROOT`, so that it can be brought back; 0: it is removed at once. The same for scanner and uploaders.',
+  }),
+  APP_NFS_DONE_ROOT: define({
+    kind: path,
+    default: '/mnt/nfs/.done',
+    meaning:
+      'Where they are kept, on the same filesystem too; used only where `APP_KEEP_DONE_S` is above 0. What stands in it is removed in time.',
+  }),
+  APP_KEEP_DONE_FREE: define({
+    kind: size(0),
+    default: '10Gi',
+    meaning: 'Where the volume has less free than this, kept sources go earlier, oldest first.',
+  }),
   APP_LOCAL_STAGING_ROOT: define({
     kind: path,
     default: '/mnt/staging',

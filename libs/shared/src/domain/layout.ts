@@ -9,11 +9,13 @@ import {
 } from './names.js';
 import type { SessionRef } from './session.js';
 
-/** The three roots on the shared volume, absolute paths. */
+/** The roots on the shared volume, absolute paths. */
 export interface Roots {
   readonly incoming: string;
   readonly processing: string;
   readonly failed: string;
+  /** Where verified sources are kept for a while; missing where they are unlinked. */
+  readonly done?: string;
 }
 
 /** Every path that Sluice uses on the volume, derived from the roots and from validated names alone. */
@@ -43,6 +45,12 @@ export class Layout {
   /** Where a quarantined file stands. */
   failed(session: SessionRef, filename: string): string {
     return join(this.roots.failed, session.datePrefix, session.encodedSession, filename);
+  }
+
+  /** Where a verified source is kept; null where none is. */
+  done(session: SessionRef, filename: string): string | null {
+    const { done } = this.roots;
+    return done === undefined ? null : join(done, session.datePrefix, session.encodedSession, filename);
   }
 
   /** The reason beside a quarantined file: where it stands, and where it does on a volume that finds that name too long. */

@@ -24,6 +24,7 @@ export const STOPPING_FILE = '.sluice-stopping';
 /** What the names of files begin with whose removal has begun. */
 const REMOVING = '.sluice-removing-';
 const SIDE_NOTE = '.sluice-name-';
+const OLDER = '.sluice-older-';
 const LEFT_OVER = new RegExp(`^\\${REMOVING}([0-9a-f]{8})(?:\\.(.+)|~[0-9a-f]{14})$`, 's');
 
 /**
@@ -131,6 +132,16 @@ export function shortRemovingName(filename: string, token: string): string {
   return `${REMOVING}${token}~${digestOf(lastPart(filename)).slice(0, 14)}`;
 }
 
+/**
+ * The dot name of a kept source for which `<done>` has no room under its own name: an older drop of the name, or one whose name
+ * is a folder's there. At most 143 bytes, which the narrowest volumes take.
+ *
+ * @param token 8 hex digits, new in each attempt
+ */
+export function olderName(filename: string, token: string): string {
+  return fitted(`${OLDER}${token}.`, lastPart(filename), '', 143);
+}
+
 /** The file beside a left-over whose dot name does not hold the whole name: it holds it. */
 export function sideNoteName(token: string): string {
   return `${SIDE_NOTE}${token}`;
@@ -165,12 +176,12 @@ export function removedFileName(entry: string): string | null | undefined {
   return /~[0-9a-f]{16}$/.test(match[2]) && Buffer.byteLength(entry) > NAME_MAX_BYTES - 4 ? null : match[2];
 }
 
-/** `head + name + tail`; where that passes 255 bytes the name is cut and ends in `~` and 16 hex of its SHA-256. */
-function fitted(head: string, name: string, tail: string): string {
+/** `head + name + tail`; where that passes the most bytes the name is cut and ends in `~` and 16 hex of its SHA-256. */
+function fitted(head: string, name: string, tail: string, most = NAME_MAX_BYTES): string {
   const whole = head + name + tail;
-  if (Buffer.byteLength(whole) <= NAME_MAX_BYTES) return whole;
+  if (Buffer.byteLength(whole) <= most) return whole;
   const digest = digestOf(name).slice(0, 16);
-  let room = NAME_MAX_BYTES - Buffer.byteLength(head + tail) - 17;
+  let room = most - Buffer.byteLength(head + tail) - 17;
   let kept = '';
   for (const character of name) {
     room -= Buffer.byteLength(character);

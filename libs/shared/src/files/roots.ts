@@ -18,7 +18,7 @@ export async function missingRoots(volume: Volume, roots: Roots): Promise<string
 }
 
 /**
- * Proves that the three roots are writable and on one filesystem, by moving a probe file from one to the next; equal
+ * Proves that the roots are writable and on one filesystem, by moving a probe file from one to the next; equal
  * device numbers would be no proof. Safe to repeat: the probe has a name of its own and is removed.
  *
  * @returns the sentence that says what is wrong, or null
@@ -28,19 +28,24 @@ export async function rootsFault(volume: Volume, roots: Roots): Promise<string |
   const name = `.sluice-probe-${randomBytes(6).toString('hex')}`;
   const places = [roots.incoming, roots.processing, roots.failed].map((root) => join(root, name));
   const [incoming = '', processing = '', failed = ''] = places;
+  let variables = ROOT_VARIABLES;
   try {
     await volume.writeText(incoming, 'sluice');
     await volume.renameToFree(incoming, processing);
     await volume.renameToFree(processing, failed);
+    if (roots.done === undefined) return null;
+    variables = 'APP_NFS_DONE_ROOT and APP_NFS_FAILED_ROOT';
+    places.push(join(roots.done, name));
+    await volume.renameToFree(failed, join(roots.done, name));
     return null;
   } catch (error) {
     if (!(error instanceof VolumeError)) throw error;
     if (error.code === 'EXDEV')
-      return `${ROOT_VARIABLES} must be on one filesystem: a file could not be renamed between them (${error.message})`;
+      return `${variables} must be on one filesystem: a file could not be renamed between them (${error.message})`;
     if (['EACCES', 'EPERM', 'EROFS'].includes(error.code))
-      return `${ROOT_VARIABLES} must be writable: ${error.message}`;
+      return `${variables} must be writable: ${error.message}`;
     if (['ENOTDIR', 'EEXIST', 'EINVAL'].includes(error.code))
-      return `${ROOT_VARIABLES} must be folders: ${error.message}`;
+      return `${variables} must be folders: ${error.message}`;
     throw error;
   } finally {
     for (const place of places) await volume.unlink(place).catch(() => false);
