@@ -10,3 +10,4 @@ export * from './until.js';
 export * from './world.js';
 export * from './chaos.js';
 export * from './seen.js';
+export * from './trees.js';
