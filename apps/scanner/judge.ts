@@ -1,5 +1,4 @@
 import { decideStability, folderOf, type FileLook, type VolumeError } from '@app/shared/domain';
-import type { Watch } from '@app/shared/records';
 import type { Seen } from './aside.js';
 import { ignoredKind } from './drop-folder.js';
 import type { Entries } from './entries.js';
@@ -7,11 +6,10 @@ import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import type { Taker } from './take.js';
 
-const NO_SESSION = 'settling: no session is active; start one with POST /v1/watch/start';
-
 /**
  * Judges each file that was looked at: what rests is answered, in order; what does not is put aside in time.
  *
+ * @param waits why no file is taken now, as files say it; null where they are
  * @throws VolumeError where no look succeeded
  */
 export function judge(
@@ -19,7 +17,7 @@ export function judge(
   memory: ScanMemory,
   names: readonly string[],
   looks: readonly (FileLook | null | VolumeError)[],
-  watch: Watch,
+  waits: string | null,
   entries: Entries,
 ): Taker[] {
   // a round that was hurried must not stand for the second of two looks
@@ -46,11 +44,11 @@ export function judge(
       seen.set(name, file);
       if (!stable)
         memory.aside.restless(name, file, previous !== null && previous.since !== observation.since);
-      else if (!watch.session) memory.aside.delete(name);
-      if (watch.session && stable) takers.push({ name, look });
+      else if (waits !== null) memory.aside.delete(name);
+      if (waits === null && stable) takers.push({ name, look });
       else {
         const { size, since } = { size: look.size, since: observation.since };
-        entries.note(name, 'settling', watch.session ? timeless(why) : NO_SESSION, { size, since });
+        entries.note(name, 'settling', waits ?? timeless(why), { size, since });
       }
     }
   }

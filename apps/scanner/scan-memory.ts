@@ -4,6 +4,7 @@ import { Aside, type Seen } from './aside.js';
 import { Shown } from './entries.js';
 import { Namesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
+import { SessionFolder } from './session-folder.js';
 import type { Stopping } from './stopping.js';
 import { KnownFolders } from './tree/known-folders.js';
 
@@ -44,6 +45,7 @@ export class ScanMemory {
   /** Names that cannot be under way at one time. */
   readonly namesakes = new Namesakes();
   readonly shown = new Shown();
+  readonly sessionFolder = new SessionFolder();
   /** What the session takes before it stops; null where it goes on, or nothing is known of that yet. */
   stopping: Stopping | null = null;
   /** The end marker that waits for files that failed, how many those are, and the first of them. */

@@ -12,9 +12,14 @@ import { checkNamesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import { ScanWindow } from './scan-window.js';
+import { tooLongProblem } from './session-folder.js';
 import { stoppingOf, stopOnceThrough } from './stopping.js';
 import { newestMs, take } from './take.js';
 import { removeEmptyFolders } from './tree/empty-folders.js';
+
+const NO_SESSION = 'settling: no session is active; start one with POST /v1/watch/start';
+const NO_FOLDER =
+  'settling: the name of the session is too long for this volume; start one with a shorter name';
 
 /** Files looked at while no session is active: people see why they wait, and one that starts finds them at rest already. */
 const WINDOW_WHILE_STOPPED = 1_000;
@@ -48,9 +53,11 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   );
   if (completed > COMPLETED_KEPT) await parts.trimCompleted();
   const open = Object.values(jobs).reduce((sum, count) => sum + count, 0);
-  const room = watch.session ? Math.max(0, parts.rules.maxQueueSize - open) : 0;
+  const fits = watch.session ? await memory.sessionFolder.fits(parts, watch.session) : false;
+  const session = fits ? watch.session : null;
+  const room = session ? Math.max(0, parts.rules.maxQueueSize - open) : 0;
   // twice the room, so that files that settle do not keep others from their first look
-  const window = new ScanWindow(watch.session ? 2 * room : WINDOW_WHILE_STOPPED, memory.aside);
+  const window = new ScanWindow(session ? 2 * room : WINDOW_WHILE_STOPPED, memory.aside);
   const entries = new Entries(memory.shown.entries, parts.clock.now().steadyMs);
 
   const stopping = await stoppingOf(parts, memory, watch);
@@ -63,9 +70,10 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   await checkNamesakes(parts, memory, listing.namesakes, listing.namesakeCount, entries);
   const names = window.names();
   const looks = await lookAtMany(parts.volume, parts.layout.roots.incoming, names);
-  const takers = judge(parts, memory, names, looks, watch, entries);
+  const waits = session ? null : watch.session ? NO_FOLDER : NO_SESSION;
+  const takers = judge(parts, memory, names, looks, waits, entries);
   const { others, marker } = splitMarker(takers, watch);
-  let enqueued = watch.session ? await take(parts, memory, others, room, watch.session, entries) : 0;
+  let enqueued = session ? await take(parts, memory, others, room, session, entries) : 0;
   memory.blockedMarker = null;
   if (marker) {
     // what stands in a folder that cannot be listed is not known
@@ -92,6 +100,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
       ...blocked.problems(),
       unreadableProblem(memory.aside.unreadable()),
       blockedMarkerProblem(memory),
+      watch.session && !session ? tooLongProblem(watch.session) : null,
       watch.session ? null : sessionlessProblem(entries.counts.settling + window.passed),
     ].filter((sentence) => sentence !== null),
   };

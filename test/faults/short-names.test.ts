@@ -160,6 +160,40 @@ test('a left-over with a short name goes back under its real one; one whose side
   await nothingLeft(world);
 });
 
+test('a session whose folder the volume does not take: it is said, and one with a shorter name takes its files', async (t) => {
+  const world = await World.make(t, { volume: await strangeVolume(t, '--name-max=143') });
+  const fits = await world.startSession('s'.repeat(143));
+  const wanted = new Map([[`${fits}/first`, world.drop('first', 1000)]]);
+  await world.done(1);
+  await world.startSession('ü'.repeat(24));
+  const md5 = world.drop('second', 1000);
+  await until('problems say it', async () => {
+    const { problems } = await world.status();
+    const said = /takes no file: its name has 144 bytes.*start a session with a shorter name/;
+    if (problems.some((problem: string) => said.test(problem))) return true;
+    throw new Error(problems.join('; '));
+  });
+  await until('the file says it', async () =>
+    /too long for this volume/.test(String((await world.api('/v1/files/second')).body.why)),
+  );
+  const { queue, processed_err } = await world.status();
+  assert.deepEqual(
+    { waiting: queue.waiting, failed: queue.failed, processed_err },
+    { waiting: 0, failed: 0, processed_err: 0 },
+  );
+  const short = await world.startSession('short');
+  wanted.set(`${short}/second`, md5);
+  await world.done(2);
+  assert.deepEqual(await world.blobs(), new Map([...wanted].sort()));
+  await until('nothing is a problem', async () => (await world.status()).problems.length === 0);
+  seen(t, {
+    fault: "a session's name is too long for the volume",
+    injected: 'a FUSE mount that takes names of at most 143 bytes, and a session of 144 bytes',
+    promised: 'its files wait in the drop folder, it is said, and a session with a shorter name takes them',
+    files: 2,
+  });
+});
+
 test('a long name that is no ASCII stops no listing of a volume that does not tell kinds', async (t) => {
   const folder = await strangeVolume(t);
   const volume = new Volume();
