@@ -43,7 +43,7 @@ const FAULTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /ERR_TLS_CERT_ALTNAME_INVALID/,
-    'the certificate of this Redis is for another host name; write that name in the URL',
+    'the certificate of this Redis is for another host name; write that name in the URL, and let Sentinels and clusters announce it',
   ],
   [
     /wrong version number|packet length too long|ERR_SSL_(WRONG|PACKET)/i,
