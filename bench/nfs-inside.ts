@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { callsSoFar } from './nfs-mount.js';
+import { countTree } from './nfs-tree.js';
 import { rcloneEnv, rcloneMove } from './peers.js';
 import { WORK } from './places.js';
 import { Stack } from './stack.js';
@@ -48,7 +50,9 @@ async function main(): Promise<void> {
     rmSync(join(server, 'volume'), { recursive: true, force: true });
     counts.push({ kib, files, ours: ours ?? [], rclone: rclone ?? [] });
   }
+  const tree = await countTree(sink, mount, server, full ? 10_000 : 500);
   await sink.end();
+  console.log(`TREE ${JSON.stringify(tree)}`);
   console.log(`RESULT ${JSON.stringify(counts)}`);
 }
 
@@ -59,14 +63,6 @@ async function counted(mount: string, files: number, work: () => unknown): Promi
   return Object.fromEntries(
     [...after].map(([call, times]) => [call, (times - (before.get(call) ?? 0)) / files]),
   );
-}
-
-/** Calls of one NFS mount by kind since it was mounted (nfs-utils, mountstats(8)). */
-function callsSoFar(mount: string): Map<string, number> {
-  const text = readFileSync('/proc/self/mountstats', 'utf8');
-  const part = text.split(/^device /m).find((device) => device.includes(` mounted on ${mount} `)) ?? '';
-  const lines = (part.split('per-op statistics')[1] ?? '').matchAll(/^\s*([A-Z_]+): (\d+)/gm);
-  return new Map([...lines].map(([, call, times]) => [call ?? '', Number(times)]));
 }
 
 main().then(

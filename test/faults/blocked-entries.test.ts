@@ -15,7 +15,8 @@ class Foreign {
   private constructor(readonly world: World) {}
 
   static async make(t: TestContext): Promise<Foreign> {
-    return new Foreign(await World.make(t, { uid: UID }));
+    const env = { APP_SCAN_DEPTH: '2', APP_EMPTY_FOLDER_AGE_S: '1' };
+    return new Foreign(await World.make(t, { uid: UID, env }));
   }
 
   /** A folder, and those above it, of Sluice's user. */
@@ -94,6 +95,13 @@ const KINDS: Readonly<Record<string, (foreign: Foreign) => string>> = {
   },
   'an old reason without its file that may not be removed': (f) =>
     immutable(f.ownFile(join(f.world.failed, '20260109/one', reasonFileName('gone.bin')), '{}')),
+  'a closed folder below the drop folder': (f) =>
+    f.rootsOwn(join(f.ownFolder(join(f.world.incoming, 'open')), 'closed'), 0o700),
+  'an empty folder below the drop folder that may not be removed': (f) => {
+    const path = f.ownFolder(join(f.world.incoming, 'roots/empty'));
+    f.rootsOwn(dirname(path), 0o755);
+    return path;
+  },
   'an old short-lived file that may not be removed': (f) =>
     immutable(f.ownFile(join(f.world.processing, '.sluice-tmp-1-old'))),
 };

@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { Volume, type Entry, type FileCall, type VolumeOptions } from '@app/shared/files';
+import { Volume, type Entry, type FileCall, type FolderLook, type VolumeOptions } from '@app/shared/files';
 import { sameFile, VolumeError } from '@app/shared/domain';
 import { until } from '../support/until.js';
 
@@ -294,4 +294,42 @@ test('stop tells of a thread that still hangs, and refuses further calls', { tim
   await assert.rejects(volume.lstat(folder), { name: 'Interrupted' });
   await release();
   assert.equal(await volume.stop(), false);
+});
+
+test('a folder is looked at without its entries, and removed only if it is empty and still the one that was looked at', async (t) => {
+  const [folder, volume] = [folderOf(t), volumeOf(t)];
+  const path = (name: string) => join(folder, name);
+  for (const name of ['empty', 'full', 'anew']) fs.mkdirSync(path(name));
+  fs.writeFileSync(path('full/.dot'), '');
+  fs.symlinkSync(path('empty'), path('link'));
+  execFileSync('mkfifo', [path('fifo')]);
+  const look = async (name: string): Promise<FolderLook> => {
+    const [found] = await volume.lookAtFolders(folder, [name]);
+    if (!found || found instanceof Error) throw found ?? new Error(`${name} is no folder`);
+    return found;
+  };
+  const names = ['link', 'fifo', 'full/.dot', 'full/.dot/below', 'gone'];
+  assert.deepEqual(
+    await volume.lookAtFolders(folder, names),
+    names.map(() => null),
+  );
+  const [one, whole] = [fs.statSync(path('empty'), { bigint: true }), await look('')];
+  assert.deepEqual(await look('empty'), {
+    dev: one.dev,
+    ino: one.ino,
+    mtimeNs: one.mtimeNs,
+    ctimeNs: one.ctimeNs,
+  });
+  assert.equal(whole.ino, fs.statSync(folder, { bigint: true }).ino);
+
+  assert.equal(await volume.removeOldFolder(path('full'), await look('full')), false);
+  // changed since, or another one of its name
+  const before = await look('anew');
+  for (const other of [{ mtimeNs: 0n }, { ctimeNs: 0n }, { ino: 0n }, { dev: 0n }])
+    assert.equal(await volume.removeOldFolder(path('anew'), { ...before, ...other }), false);
+  assert.equal(await volume.removeOldFolder(path('gone'), before), false);
+  assert.equal(await volume.removeOldFolder(path('link'), await look('empty')), false);
+  assert.deepEqual(fs.readdirSync(folder).sort(), ['anew', 'empty', 'fifo', 'full', 'link']);
+  assert.equal(await volume.removeOldFolder(path('empty'), await look('empty')), true);
+  assert.deepEqual(fs.readdirSync(folder).sort(), ['anew', 'fifo', 'full', 'link']);
 });
