@@ -30,7 +30,7 @@ interface Asked {
 /** Says what would become of files, by the checks of the move itself. Writes nothing. */
 export class Planner {
   constructor(
-    private readonly store: Pick<BlobStore, 'url' | 'properties'>,
+    private readonly store: Pick<BlobStore, 'url' | 'properties' | 'namesUnder'>,
     private readonly blocks: BlockRule,
     /** Why the store is not asked now; null where it can be. */
     private readonly away: () => string | null,
@@ -52,7 +52,9 @@ export class Planner {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
     const files: PlannedFile[] = [];
     let note = this.away();
+    const listed = note === null ? await this.listed(asked, sharedSignal(patience)) : null;
     const exists = async (blob: string): Promise<boolean | null> => {
+      if (listed !== null) return listed.has(blob);
       if (note !== null) return null;
       try {
         return (await this.store.properties(blob, sharedSignal(patience))) !== null;
@@ -69,6 +71,16 @@ export class Planner {
     return { files, note };
   }
 
+  /** All blobs among which those of the files would be; null where they are many, or may not be listed: then each is asked after. */
+  private async listed(asked: readonly Asked[], signal: AbortSignal): Promise<ReadonlySet<string> | null> {
+    const blobs = asked.map(({ session, filename }) => blobName(session, filename)).sort();
+    try {
+      return await this.store.namesUnder(commonBeginning(blobs[0] ?? '', blobs.at(-1) ?? ''), signal);
+    } catch {
+      return null;
+    }
+  }
+
   private async plan(
     { session, filename, size }: Asked,
     exists: (blob: string) => Promise<boolean | null>,
@@ -80,6 +92,14 @@ export class Planner {
     const there = await exists(blobName(session, filename));
     return { url: named.url, exists: there, fault: refusal && sentence(refusal) };
   }
+}
+
+/** How two texts begin alike; never half a character. */
+function commonBeginning(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  const common = a.slice(0, length);
+  return common.isWellFormed() ? common : common.slice(0, -1);
 }
 
 function sentence({ code, why }: { readonly code: string; readonly why: string }): string {

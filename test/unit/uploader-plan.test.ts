@@ -98,8 +98,15 @@ test('a plan refuses what the move refuses, with the same words, and gives the U
         state === 'away'
           ? Promise.reject(new StoreError('ServerBusy', 'outage', 'busy'))
           : Promise.resolve(state === 'there' ? { etag: '1', size: 1 } : null);
-      const planner = new Planner({ url: (...of) => store.url(...of), properties }, RULE, () =>
-        state === 'closed' ? 'the store is away' : null,
+      const planner = new Planner(
+        {
+          url: (...of) => store.url(...of),
+          properties,
+          // more than one answer holds
+          namesUnder: () => Promise.resolve(null),
+        },
+        RULE,
+        () => (state === 'closed' ? 'the store is away' : null),
       );
       const key = `${session.datePrefix}/${session.encodedSession}`;
       const { files, note } = await planner.answer(

@@ -194,6 +194,18 @@ export class BlobStore {
     }
   }
 
+  /** The names of all blobs that begin so, by one request; null where there are more than it answers with. */
+  async namesUnder(beginning: string, signal: AbortSignal): Promise<ReadonlySet<string> | null> {
+    return this.call('list blobs', async () => {
+      const pages = this.container.listBlobsFlat({ prefix: beginning, abortSignal: signal }).byPage();
+      const { value } = await pages.next();
+      if (value === undefined) return new Set();
+      return value.continuationToken
+        ? null
+        : new Set(value.segment.blobItems.map((item: { name: string }) => item.name));
+    });
+  }
+
   /**
    * The MD5 of a blob's bytes, read back, where it was stored by one Put Blob (it has no block list) and has this size;
    * null otherwise. For a blob that may not be overwritten: what it carries as Content-MD5 may be anybody's label.
