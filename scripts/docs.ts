@@ -3,18 +3,13 @@ import { join } from 'node:path';
 import { envExample, settingsTable } from '@app/shared/config';
 import { TRANSITIONS } from '@app/shared/domain';
 import { chartSchema } from './chart-schema.js';
-
-/** A file that holds text made from the code. */
-export interface MadeFile {
-  /** Relative to the root of the repository. */
-  readonly path: string;
-  /** The file as it should be. */
-  readonly text: string;
-}
+import { between, type MadeFile } from './made.js';
+import { runbookPage } from './runbook.js';
 
 /**
  * `.env.example`, the settings table of the README, the states in docs/design.md and the schema of the chart, as the code
- * says that they are; and the chart's copies of alerts and dashboard, since a chart holds no file of another folder.
+ * says that they are; the chart's copies of alerts and dashboard, since a chart holds no file of another folder; and the
+ * runbook as the live page shows it.
  *
  * @param root the folder of package.json
  * @throws Error where a file has lost the markers between which the made text stands
@@ -24,7 +19,10 @@ export function madeFiles(root: string): MadeFile[] {
     path,
     text: between(path, readFileSync(join(root, path), 'utf8'), name, made),
   });
+  const runbook = runbookPage(readFileSync(join(root, 'docs/operate.md'), 'utf8'));
   return [
+    { path: 'apps/api/live-page/static/runbook.html', text: runbook.html },
+    { path: 'apps/api/live-page/static/runbook.json', text: runbook.sentences },
     { path: '.env.example', text: envExample() },
     filled('README.md', 'settings', settingsTable()),
     filled('docs/design.md', 'states', states()),
@@ -34,16 +32,6 @@ export function madeFiles(root: string): MadeFile[] {
       text: readFileSync(join(root, 'k8s/observability', name), 'utf8'),
     })),
   ];
-}
-
-/** Replaces what stands between `<!-- name: made by ... -->` and `<!-- name: end -->`; prettier leaves it alone. */
-function between(path: string, text: string, name: string, made: string): string {
-  const begin = `<!-- ${name}: made by npm run docs:settings -->`;
-  const end = `<!-- ${name}: end -->`;
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${path} has no lines "${begin}" and "${end}"`);
-  const block = `${begin}\n\n<!-- prettier-ignore-start -->\n\n${made}\n<!-- prettier-ignore-end -->\n\n`;
-  return text.slice(0, from) + block + text.slice(to);
 }
 
 /** The table of moves as a diagram of who moves a file where, and in words. */

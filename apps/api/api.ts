@@ -9,6 +9,7 @@ import {
   disconnect,
   proveRedis,
   refusalProblem,
+  sayLosses,
   tokenRoutes,
 } from '@app/shared/redis';
 import { createRegistry, Health, type ProcessContext, type RunningProcess } from '@app/shared/runtime';
@@ -38,6 +39,7 @@ export async function startApi(
   const registry = createRegistry('api');
   const onError = (message: string) => log.debug(`redis: ${message}`);
   const redis = connectForRequests(config.redis, onError);
+  sayLosses(redis, log);
   // BullMQ has one of its own, so that its scripts never stand before a status call
   const queueRedis = connectForRequests(config.redis, onError);
   // a subscription waits and comes back by itself

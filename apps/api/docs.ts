@@ -11,10 +11,10 @@ const DESCRIPTION = `Moves large files from an NFS drop folder into Azure Blob S
 - Every success is 200. Errors are \`application/problem+json\`: \`status\`, \`title\`, \`detail\`.
 - Lists are \`{"items": [...], "next_cursor": string|null}\`; hand \`next_cursor\` back as \`cursor\`.
 
-The console of the queue is [Bull Board](/admin/queues).`;
+The console of the queue is [Bull Board](/admin/queues). This document is served as [docs-json](/docs-json), and stands in the repository as \`docs/openapi.json\`.`;
 
-/** Serves Swagger UI at `/docs` and the OpenAPI document at `/docs-json`. @returns the document; to be asked once routes are known */
-export function serveDocs(app: INestApplication): () => OpenAPIObject {
+/** The OpenAPI document, as the routes and their types say it. */
+export function documentOf(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Sluice')
     .setDescription(DESCRIPTION)
@@ -32,22 +32,24 @@ export function serveDocs(app: INestApplication): () => OpenAPIObject {
     .addTag('events', 'What happens, as it happens')
     .addTag('probes', 'Probes and metrics; they need no token')
     .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) =>
+      `${controller.replace('Controller', '').toLowerCase()}_${method}`,
+  });
+  // every success is 200, and a decorator without a description leaves an empty one
+  for (const item of Object.values(document.paths))
+    for (const operation of [item.get, item.post]) {
+      const success = operation?.responses['200'];
+      if (success && 'description' in success) success.description ||= 'OK';
+    }
+  describeProbes(document);
+  return document;
+}
+
+/** Serves Swagger UI at `/docs` and the OpenAPI document at `/docs-json`. @returns the document; to be asked once routes are known */
+export function serveDocs(app: INestApplication): () => OpenAPIObject {
   let made: OpenAPIObject | null = null;
-  const make = (): OpenAPIObject => (made ??= describe());
-  const describe = (): OpenAPIObject => {
-    const document = SwaggerModule.createDocument(app, config, {
-      operationIdFactory: (controller, method) =>
-        `${controller.replace('Controller', '').toLowerCase()}_${method}`,
-    });
-    // every success is 200, and a decorator without a description leaves an empty one
-    for (const item of Object.values(document.paths))
-      for (const operation of [item.get, item.post]) {
-        const success = operation?.responses['200'];
-        if (success && 'description' in success) success.description ||= 'OK';
-      }
-    describeProbes(document);
-    return document;
-  };
+  const make = (): OpenAPIObject => (made ??= documentOf(app));
   SwaggerModule.setup('docs', app, make, {
     jsonDocumentUrl: 'docs-json',
     customSiteTitle: 'Sluice API',

@@ -78,6 +78,11 @@ export class Aside {
     this.#names.clear();
   }
 
+  /** Whether a name could not be opened. */
+  isUnreadable(name: string): boolean {
+    return this.#names.get(name)?.unreadable === true;
+  }
+
   /** Names that could not be opened. */
   unreadable(): string[] {
     return [...this.#names].filter(([, { unreadable }]) => unreadable).map(([name]) => name);

@@ -44,7 +44,12 @@ export function judge(
       seen.set(name, file);
       if (!stable)
         memory.aside.restless(name, file, previous !== null && previous.since !== observation.since);
-      else if (waits !== null) memory.aside.delete(name);
+      else if (waits !== null && memory.aside.isUnreadable(name)) {
+        // it is not opened again before a session takes it
+        memory.aside.put(name, observation, true);
+        entries.keep(name);
+        continue;
+      } else if (waits !== null) memory.aside.delete(name);
       if (waits === null && stable) takers.push({ name, look });
       else {
         const { size, since } = { size: look.size, since: observation.since };

@@ -14,7 +14,7 @@ import {
   Sessions,
   Trim,
 } from '@app/shared/records';
-import { connectForWork, disconnect, tokenRoutes } from '@app/shared/redis';
+import { connectForWork, disconnect, sayLosses, tokenRoutes } from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -60,15 +60,8 @@ export async function startScanner(
   await app.listen(config.http.port, config.http.bind);
 
   const { prefix } = config.redis;
-  let redisAway = false;
-  const redis = connectForWork(config.redis, (message) => {
-    if (!redisAway) log.warn(`Redis is away, waiting for it: ${message}`);
-    redisAway = true;
-  });
-  redis.on('ready', () => {
-    if (redisAway) log.info('Redis is back');
-    redisAway = false;
-  });
+  const redis = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
+  sayLosses(redis, log);
   const listening = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
   const volume: Volume = new Volume({ onCall: (call) => fileMetrics.called('volume', call) });
   const hung = () => volume.hungSinceMs(Date.now());

@@ -33,7 +33,12 @@ export async function proveVolume(parts: ScannerParts): Promise<ProvedVolume> {
     );
   // before anything is written: what is not the volume stays as it is
   if (known !== null) await checkVolume(parts);
-  for (const root of missing) await orStartupError(volume.makeFolder(root));
+  for (const root of missing) {
+    await orStartupError(volume.makeFolder(root));
+    parts.log.warn(
+      `${root} was not there and is made now; where the volume has it already, another one is mounted here (${ROOT_VARIABLES})`,
+    );
+  }
   // it may be wanted later than the others: that it is missing says nothing of the volume
   if (layout.roots.done !== undefined) await orStartupError(volume.makeFolder(layout.roots.done));
   const fault = await orStartupError(rootsFault(volume, layout.roots));

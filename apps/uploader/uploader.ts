@@ -6,7 +6,14 @@ import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@
 import { History, lookAtRedis, Moves, Sessions, StoredFiles } from '@app/shared/records';
 import { Answering } from '@app/shared/questions';
 import { jobStates } from '@app/shared/queue';
-import { connectForWork, disconnect, refusalProblem, tokenRoutes, waitForReplicas } from '@app/shared/redis';
+import {
+  connectForWork,
+  disconnect,
+  refusalProblem,
+  sayLosses,
+  tokenRoutes,
+  waitForReplicas,
+} from '@app/shared/redis';
 import {
   createRegistry,
   FileMetrics,
@@ -59,6 +66,7 @@ export async function startUploader(
 
   const { prefix } = config.redis;
   const redis = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
+  sayLosses(redis, log);
   const listening = connectForWork(config.redis, (message) => log.debug(`redis: ${message}`));
   const layout = new Layout(config.roots);
   const hands = new Hands();

@@ -36,6 +36,8 @@ export async function showProgress(system: LocalSystem, signal: AbortSignal): Pr
 
 async function show(system: LocalSystem, event: Happened, shownAt: Map<string, number>): Promise<void> {
   const { type, filename = '', state = '', bytes = 0, size = 0 } = event;
+  // a drop is told from the folder, at once and with its size; a reset tells of no file
+  if (type === 'reset' || state === 'dropped') return;
   if (type === 'session') return line('session', `${event.session} is ${state}`);
   if (type === 'progress') {
     if (Date.now() - (shownAt.get(filename) ?? 0) < PROGRESS_EVERY_MS) return;

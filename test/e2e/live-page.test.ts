@@ -76,6 +76,11 @@ test('a person starts a session, watches a file move, reads why another failed, 
   await isAccessible(page, 'a file is open');
   await shot(page, 'live-page-file');
   await page.keyboard.press('Escape');
+  await page.getByLabel('Where is my file?').fill('poison.bin');
+  await page.getByLabel('Where is my file?').press('Enter');
+  await dialog.getByText('Log of its attempts').click();
+  await dialog.getByText(/quarantined: failed after 1 attempt: 400 InvalidInput[^]*done in /).waitFor();
+  await page.keyboard.press('Escape');
   await page.getByLabel('Where is my file?').fill('nope');
   await page.getByLabel('Where is my file?').press('Enter');
   await page.locator('#link', { hasText: 'no file of this name is known' }).waitFor();
@@ -190,4 +195,35 @@ test('Stop when through takes what stands in the drop folder, and then stops', a
   await page.getByRole('button', { name: 'Stop when through' }).click();
   await page.getByText('No session is active').first().waitFor();
   await until('it is done', async () => (await ask('/v1/status')).processed_ok === 1);
+});
+
+test('each problem leads to its part of the runbook, which this api serves, and a lost live connection is said', async (t) => {
+  const { world, page, base, complaints, elsewhere } = await opened(t);
+  // the page alone is cut off from the events; the status is asked for all the same
+  await page.route('**/v1/events', (route) => route.abort());
+  await page.reload();
+  await page.getByText('Live updates are away for the moment').waitFor();
+  await page.unroute('**/v1/events');
+  await page.getByText('Live updates are away for the moment').waitFor({ state: 'hidden' });
+
+  await world.app('scanner').stop();
+  const problem = page.locator('#problems li', { hasText: 'No live scanner' });
+  await problem.waitFor({ timeout: 60_000 });
+  await isAccessible(page, 'there is a problem');
+  const [runbook] = await Promise.all([page.waitForEvent('popup'), problem.getByRole('link').click()]);
+  await runbook
+    .locator('blockquote:target', { hasText: 'No live scanner: new files are not found' })
+    .waitFor();
+  await isAccessible(runbook, 'the runbook');
+  await shot(runbook, 'runbook');
+  const anchors = await runbook.evaluate(
+    '[...document.querySelectorAll(\'a[href^="#"]\')].filter((link) => !document.getElementById(link.hash.slice(1))).map((link) => link.href)',
+  );
+  assert.deepEqual(anchors, [], 'no link leads nowhere');
+  assert.equal((await fetch(`${base}/runbook`)).status, 401, 'behind the same token');
+  assert.deepEqual(elsewhere, []);
+  assert.deepEqual(
+    complaints.filter((words) => !words.startsWith(ANSWER)),
+    [],
+  );
 });

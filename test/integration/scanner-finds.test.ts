@@ -199,6 +199,11 @@ test('a file that cannot be opened stalls nobody, and is a problem that names it
   if (process.getuid?.() === 0) return void (await alone.jobOf('a-secret'));
   await alone.problem(/^1 file in the drop folder cannot be opened, the first is "a-secret"/);
   await alone.says('a-secret', /^settling: it cannot be opened: EACCES$/);
+  await alone.sessions.stop();
+  alone.put(join(alone.incoming, 'c-later'));
+  await alone.says('c-later', /no session is active/);
+  await alone.problem(/^1 file in the drop folder cannot be opened, the first is "a-secret"/);
+  await alone.says('a-secret', /^settling: it cannot be opened: EACCES$/);
 });
 
 test('whatever never comes to rest and sorts first, the files behind it go, and so does it once it rests', async (t) => {

@@ -12,6 +12,7 @@ import {
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import {
   FILE_STATES,
+  jobId,
   parseSessionKey,
   sessionKey,
   type FileState,
@@ -30,6 +31,8 @@ import { incomingView, recordView } from './view.js';
 /** Records of a name that are shown, and how many are searched for those of one session. */
 const RECORDS = 50;
 const RECORDS_SEARCHED = 1000;
+/** Lines of a file's log; the queue keeps as many. */
+const LOG_LINES = 200;
 
 /** Where files are, and why. */
 @ApiTags('files')
@@ -122,8 +125,11 @@ export class FilesController {
       ...records.slice(0, RECORDS).map((record) => recordView(record, brakes)),
     ];
     const [newest, ...others] = found;
-    if (newest && waits) return { ...newest, others };
-    if (newest) return { ...newest, why: `${newest.why}${ofAnother(records[0], active)}`, others };
+    if (newest && waits) return { ...newest, others, log: [] };
+    if (newest) {
+      const log = records[0] === all[0] ? await this.logOf(filename) : [];
+      return { ...newest, why: `${newest.why}${ofAnother(records[0], active)}`, others, log };
+    }
     const scanned =
       view !== null
         ? `${view.unexamined} files in incoming are not examined yet`
@@ -154,6 +160,13 @@ export class FilesController {
         filenames: body.filenames ?? null,
       }),
     };
+  }
+
+  /** What the newest job of a name has said, oldest first. */
+  private async logOf(filename: string): Promise<string[]> {
+    const { gate, queue } = this.parts;
+    const { logs } = await gate.ask(() => queue.getJobLogs(jobId(filename), 0, LOG_LINES - 1));
+    return logs;
   }
 }
 

@@ -120,6 +120,13 @@ export class FileView {
 export class FileAndOthers extends FileView {
   @ApiProperty({ type: [FileView], description: 'Older records of the same name, newest first.' })
   others!: FileView[];
+  @ApiProperty({
+    type: [String],
+    example: ['2026-01-31T12:00:07.000Z stage took 1.2 s'],
+    description:
+      'What the attempts of the newest record said, oldest first, at most 200 lines; none while it waits in the drop folder. Bull Board shows the same.',
+  })
+  log!: string[];
 }
 
 /** A page of files. */

@@ -13,9 +13,10 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The page for people at `/`: static files that ask this api what to show. What is no file of it is left to others. */
+/** The page for people at `/` and its runbook at `/runbook`: static files that ask this api what to show. What is no file of it is left to others. */
 export function livePage(): RequestHandler {
   return serveFiles(join(__dirname, 'static'), {
+    extensions: ['html'],
     setHeaders: (response) => {
       response.setHeader('Content-Security-Policy', POLICY);
       // asked for anew each time: a page of the release before would not fit this api

@@ -96,6 +96,14 @@ function fileButton(file) {
 const keyOfFile = (file) =>
   `${file.session ? `${file.session.date_prefix}/${file.session.encoded_session}` : ''}/${file.filename}`;
 
+const runbookLink = (at, words) =>
+  element('a', {
+    href: `runbook${at ? `#${at}` : ''}`,
+    target: '_blank',
+    rel: 'noopener',
+    textContent: words,
+  });
+
 /** Says something to those who do not see it. */
 const say = (words) => ($('said').textContent = words);
 
@@ -114,6 +122,31 @@ async function ask(path, body) {
   throw Object.assign(new Error(Array.isArray(detail) ? detail.join('; ') : detail), {
     status: answer.status,
   });
+}
+
+/** Sentences that the runbook explains, with what stays the same in each. */
+let explained = [];
+
+async function readRunbook() {
+  const sentences = await ask('runbook.json');
+  explained = sentences.map(({ said, at }) => ({
+    at,
+    parts: said
+      .split('…')
+      .map((part) => part.replace(/^[\s:,.;]+|[\s:,.;]+$/g, ''))
+      .filter((part) => part.length > 3),
+  }));
+  drawHealth();
+}
+
+/** Where the runbook explains a sentence: the part that has most of its words. */
+function placeInRunbook(sentence) {
+  let [place, most] = ['sentences-in-problems', 0];
+  for (const { at, parts } of explained) {
+    const length = parts.join('').length;
+    if (length > most && parts.every((part) => sentence.includes(part))) [place, most] = [at, length];
+  }
+  return place;
 }
 
 /** Files in a state, newest first, and whether there are more. */
@@ -168,6 +201,8 @@ let failed = [];
 let refusal = null;
 /** Since when the api does not answer, and why; null while it does. */
 let lost = null;
+/** Whether the api tells what happens as it happens. */
+let live = true;
 let older = null;
 /** Bytes of files under way, as they were seen: for rates. */
 const seen = new Map();
@@ -218,9 +253,16 @@ function drawHealth() {
     $('problems'),
     problems,
     (sentence) => sentence.replace(/\d+/g, '#'),
-    () => element('li'),
-    (item, sentence) => setText(item, visible(sentence)),
+    () => element('li', {}, element('span'), ' ', runbookLink('', 'What to do')),
+    (item, sentence) => {
+      const [words, link] = item.children;
+      setText(words, visible(sentence));
+      link.href = `runbook#${placeInRunbook(sentence)}`;
+      link.setAttribute('aria-label', `What to do: ${visible(sentence)}`);
+    },
   );
+  // the status is asked for all the same, so this is no alarm
+  $('live').hidden = live || lost !== null || status === null;
   document.title = problems.length > 0 || lost ? '(!) Sluice' : 'Sluice';
 }
 
@@ -327,7 +369,13 @@ function drawFailed(more) {
         'details',
         { className: 'group', open: groups.size === 1 },
         element('summary'),
-        element('p', { className: 'hint', hidden: true }),
+        element(
+          'p',
+          { className: 'hint' },
+          element('span'),
+          ' ',
+          runbookLink('quarantine', 'More in the runbook'),
+        ),
         element('p', { className: 'actions' }, retry),
         element('table', {}, element('caption', { className: 'visually-hidden' }), element('tbody')),
       );
@@ -335,9 +383,7 @@ function drawFailed(more) {
     (group, [code, items]) => {
       setText(group.querySelector('summary'), `${code}: ${count(items.length, 'file')}`);
       const hint = items.find((file) => file.hint)?.hint ?? '';
-      const words = group.querySelector('.hint');
-      words.hidden = hint === '';
-      setText(words, hint);
+      setText(group.querySelector('.hint span'), hint);
       setText(group.querySelector('caption'), `Files that failed with ${code}`);
       show(
         group.querySelector('tbody'),
@@ -494,6 +540,8 @@ async function openFile(name) {
         element('dd', { textContent: visible(String(value)), dir: 'auto' }),
       ]),
   );
+  $('file-log').hidden = file.log.length === 0;
+  setText($('file-log-lines'), file.log.map(visible).join('\n'));
   const retry = $('file-retry');
   retry.hidden = file.state !== 'failed';
   retry.onclick = () =>
@@ -615,11 +663,23 @@ function soon() {
   }, BURST_MS);
 }
 
-const events = new EventSource('v1/events');
-for (const type of ['file', 'session']) events.addEventListener(type, soon);
-events.addEventListener('progress', soon);
-// what happened while the connection was away is in the status
-events.addEventListener('open', soon);
-events.addEventListener('error', soon);
+/** Listens to what happens. The browser connects anew by itself, and the api then tells what was missed. */
+function listen() {
+  const events = new EventSource('v1/events');
+  for (const type of ['file', 'progress', 'session', 'reset']) events.addEventListener(type, soon);
+  events.addEventListener('open', () => {
+    live = true;
+    soon();
+  });
+  events.addEventListener('error', () => {
+    live = false;
+    soon();
+    // an answer that is no stream, such as a 503 on the way, ends its tries
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, POLL_MS);
+  });
+}
+
+listen();
+readRunbook().catch(() => undefined);
 setInterval(refresh, POLL_MS);
 void refresh();

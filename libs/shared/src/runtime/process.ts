@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ConfigError, parseConfig, unknownVariables, type Config, type Role } from '../config/index.js';
-import { messageOf } from '../domain/index.js';
+import { codeOf, messageOf } from '../domain/index.js';
 import { signalAsked } from './first-signal.js';
 import { createLogger, type Logger } from './logger.js';
 import { VERSION } from './version.js';
@@ -53,9 +53,9 @@ export async function run(
   let stopping = false;
 
   const fail = (error: unknown): void => {
-    log.fatal({ code: error instanceof StartupError ? 'StartupError' : undefined }, messageOf(error));
-    if (!(error instanceof StartupError) && error instanceof Error)
-      log.debug({ stack: error.stack }, 'where it came from');
+    const known = error instanceof StartupError || isPortTaken(error);
+    log.fatal({ code: known ? 'StartupError' : undefined }, sentenceOf(error));
+    if (!known && error instanceof Error) log.debug({ stack: error.stack }, 'where it came from');
     leave(1, running?.hangs() ?? false);
   };
   const stop = async (signal: string): Promise<void> => {
@@ -98,7 +98,7 @@ function contextOf(role: Role): ProcessContext {
   } catch (error) {
     const faults = error instanceof ConfigError ? error.faults.join('; ') : messageOf(error);
     process.stdout.write(
-      `${JSON.stringify({ level: 'fatal', time: new Date().toISOString(), role, pod: pod.name, msg: `the settings have faults: ${faults}` })}\n`,
+      `${JSON.stringify({ level: 'fatal', time: new Date().toISOString(), role, pod: pod.name, msg: `the settings have faults: ${faults}${misspelt()}` })}\n`,
     );
     process.exit(1);
   }
@@ -106,6 +106,28 @@ function contextOf(role: Role): ProcessContext {
   for (const name of unknownVariables(process.env))
     log.warn(`${name} is no setting of Sluice and is ignored; look for a typing error`);
   return { config, log, pod };
+}
+
+/** What may be meant by a variable that is missing. */
+function misspelt(): string {
+  const unknown = unknownVariables(process.env);
+  if (unknown.length === 0) return '';
+  return `; ${unknown.join(', ')} ${unknown.length === 1 ? 'is no setting' : 'are no settings'} of Sluice, look for a typing error`;
+}
+
+/** What Node says of a port that cannot be listened on. */
+function isPortTaken(error: unknown): error is { readonly port: number; readonly address: string } {
+  return (
+    error instanceof Error &&
+    'syscall' in error &&
+    error.syscall === 'listen' &&
+    codeOf(error) === 'EADDRINUSE'
+  );
+}
+
+function sentenceOf(error: unknown): string {
+  if (!isPortTaken(error)) return messageOf(error);
+  return `port ${error.port} of ${error.address} is in use; set APP_PORT to another one, or end what listens there`;
 }
 
 /**
