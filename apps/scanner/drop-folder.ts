@@ -4,6 +4,7 @@ import type { Entries } from './entries.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import type { ScanWindow } from './scan-window.js';
+import type { Sidecars } from './sidecars.js';
 import type { Stopping } from './stopping.js';
 import { walkTree, type EmptyFolder } from './tree/walk-tree.js';
 
@@ -47,6 +48,7 @@ export async function listDropFolder(
   window: Pick<ScanWindow, 'offer'>,
   entries: Entries,
   stopping: Stopping | null,
+  sidecars: Sidecars,
   blocked: BlockedEntries,
 ): Promise<Listing> {
   const { scanDepth, ignored } = parts.rules;
@@ -62,16 +64,18 @@ export async function listDropFolder(
     if ((level === 0 ? name : lastPart(name)).startsWith('.')) {
       entries.note(name, 'ignored', 'ignored: its name begins with a dot');
       if (isReserved(name) && ownNames.length < REMEMBERED) ownNames.push(name);
-    } else if (!isFolder && kind !== 'file' && kind !== 'unknown')
+    } else if (!isFolder && kind !== 'file' && kind !== 'unknown') {
       entries.note(name, 'ignored', ignoredKind(kind));
-    else if (ignored(name)) entries.note(name, 'ignored', 'ignored: APP_IGNORE_PATTERNS lists it');
+      // its file waits until a plain one is there
+      if (kind === 'symlink') sidecars.offer(name);
+    } else if (ignored(name)) entries.note(name, 'ignored', 'ignored: APP_IGNORE_PATTERNS lists it');
     else if (isFolder && level >= scanDepth) entries.note(name, 'ignored', tooDeep(scanDepth));
     else if (isFolder) {
       seen -= 1;
       return true;
     } else if (name.length > SHORT && fileNameFault(name) !== null)
       entries.note(name, 'ignored', `ignored: ${fileNameFault(name)}`);
-    else sortFile(name, stopping?.takes(name) ?? true);
+    else if (!sidecars.offer(name)) sortFile(name, stopping?.takes(name) ?? true);
     return false;
   };
   const sortFile = (name: string, taken: boolean): void => {

@@ -104,7 +104,7 @@ export class KeptFiles {
       for (const encodedSession of (await folderNames(parts.volume, day)).filter(isEncodedSession).sort()) {
         const session: SessionRef = { datePrefix: date, encodedSession };
         const folders: SessionFolder[] = [];
-        await walkSession(parts.volume, session, `${day}/${encodedSession}`, blocked, folders);
+        await walkSession(parts.volume, session, `${day}/${encodedSession}`, blocked, () => false, folders);
         // those below come after theirs
         for (const folder of folders.reverse()) removed += await this.clear(folder, found, blocked);
       }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Layout } from '@app/shared/domain';
+import type { Layout, SidecarMode } from '@app/shared/domain';
 import type { Volume, VolumeClock } from '@app/shared/files';
 import type { Pods } from '@app/shared/pods';
 import type { JobState, UploadQueue } from '@app/shared/queue';
@@ -36,6 +36,8 @@ export interface ScannerParts {
     readonly scanDepth: number;
     /** How long an empty sub-folder stays; 0: for ever. */
     readonly emptyFolderAgeMs: number;
+    /** Whether files have their checksums beside them. */
+    readonly sidecars: SidecarMode;
     readonly maxQueueSize: number;
   };
   readonly now: () => number;

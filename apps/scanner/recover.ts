@@ -1,4 +1,4 @@
-import { blobName, folderOf, jobId, sessionKey } from '@app/shared/domain';
+import { blobName, fileOfSidecar, folderOf, jobId, sessionKey } from '@app/shared/domain';
 import { inHand } from '@app/shared/pods';
 import { BlockedEntries } from './blocked-entries.js';
 import { dropJobsOfNothing, dropRecordsOfNothing, type EmptyHanded } from './empty-handed.js';
@@ -7,6 +7,7 @@ import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
 import { putLeftOversBack, sweep, type LeftOvers } from './left-overs.js';
 import { LeaseLost, mustLead, type ScannerParts } from './parts.js';
 import { removeOrphanReasons, showQuarantined } from './quarantined.js';
+import { bringSidecarsBack } from './sidecars-alone.js';
 import type { Standing } from './scan-memory.js';
 import { nameBelow, walkSessions, type SessionFolder } from './walk.js';
 
@@ -58,8 +59,9 @@ export async function recover(
   const hands = inHand(await parts.pods.alive());
   const { roots } = parts.layout;
   const blocked = new BlockedEntries(parts.volume, roots);
-  const processing = await walkSessions(parts.volume, roots.processing, blocked);
-  const failed = await walkSessions(parts.volume, roots.failed, blocked);
+  const isSidecar = (name: string) => parts.rules.sidecars !== 'off' && fileOfSidecar(name) !== null;
+  const processing = await walkSessions(parts.volume, roots.processing, blocked, isSidecar);
+  const failed = await walkSessions(parts.volume, roots.failed, blocked, isSidecar);
   const unlisted = blocked.paths;
   const leftOvers = await putLeftOversBack(parts, processing.folders, memory.leftOvers, hands, blocked);
   memory.leftOvers = leftOvers.seen;
@@ -75,6 +77,7 @@ export async function recover(
   await showQuarantined(parts, failed.folders, standing, hands, blocked, memory.unreadReasons);
   await dropJobsOfNothing(parts, memory.emptyHanded, standing, hands, blocked);
   await dropRecordsOfNothing(parts, memory.emptyHanded, standing, hands, blocked);
+  await bringSidecarsBack(parts, processing.folders, hands, blocked);
   await removeOrphanReasons(parts, failed.folders, blocked);
   await sweep(parts, [processing, failed], ownNames, hands, blocked);
   const folders = [...processing.folders, ...failed.folders];

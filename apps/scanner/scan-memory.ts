@@ -1,4 +1,4 @@
-import { sessionKey } from '@app/shared/domain';
+import { sessionKey, type Observation } from '@app/shared/domain';
 import { readPayload } from '@app/shared/queue';
 import { Aside, type Seen } from './aside.js';
 import { Shown } from './entries.js';
@@ -44,6 +44,8 @@ export class ScanMemory {
   readonly folders = new KnownFolders();
   /** Names that cannot be under way at one time. */
   readonly namesakes = new Namesakes();
+  /** What the last scan saw of checksums beside files at rest. */
+  sidecars: ReadonlyMap<string, Observation> = new Map();
   readonly shown = new Shown();
   readonly sessionFolder = new SessionFolder();
   /** What the session takes before it stops; null where it goes on, or nothing is known of that yet. */

@@ -13,6 +13,7 @@ import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import { ScanWindow } from './scan-window.js';
 import { tooLongProblem } from './session-folder.js';
+import { Sidecars } from './sidecars.js';
 import { stoppingOf, stopOnceThrough } from './stopping.js';
 import { newestMs, take } from './take.js';
 import { removeEmptyFolders } from './tree/empty-folders.js';
@@ -61,9 +62,10 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const entries = new Entries(memory.shown.entries, parts.clock.now().steadyMs);
 
   const stopping = await stoppingOf(parts, memory, watch);
+  const sidecars = new Sidecars(parts);
   // that the drop folder itself was just read is the probe
   const blocked = new BlockedEntries(parts.volume, parts.layout.roots, () => Promise.resolve(true));
-  const listing = await listDropFolder(parts, memory, window, entries, stopping, blocked);
+  const listing = await listDropFolder(parts, memory, window, entries, stopping, sidecars, blocked);
   await stopping?.listed(parts);
   await checkEnqueued(parts, memory, listing.enqueued, entries);
   await checkStanding(parts, memory, listing.standing, listing.standingCount, entries);
@@ -71,7 +73,9 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const names = window.names();
   const looks = await lookAtMany(parts.volume, parts.layout.roots.incoming, names);
   const waits = session ? null : watch.session ? NO_FOLDER : NO_SESSION;
-  const takers = judge(parts, memory, names, looks, waits, entries);
+  const resting = judge(parts, memory, names, looks, waits, entries);
+  const takers = await sidecars.complete(memory, resting, entries);
+  await sidecars.showAlone(memory, names, entries);
   const { others, marker } = splitMarker(takers, watch);
   let enqueued = session ? await take(parts, memory, others, room, session, entries) : 0;
   memory.blockedMarker = null;

@@ -93,6 +93,7 @@ export async function startScanner(
       ignored: ignoredBy(config.scan.ignorePatterns),
       scanDepth: config.scan.depth,
       emptyFolderAgeMs: config.scan.emptyFolderAgeMs,
+      sidecars: config.scan.sidecars,
       maxQueueSize: config.scan.maxQueueSize,
     },
     now: Date.now,

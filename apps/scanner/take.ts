@@ -3,6 +3,8 @@ import {
   jobId,
   millisecondsOf,
   sessionKey,
+  sidecarNames,
+  type DigestAlgorithm,
   type FileLook,
   type VolumeError,
 } from '@app/shared/domain';
@@ -22,6 +24,8 @@ const BATCH = 500;
 export interface Taker {
   readonly name: string;
   readonly look: FileLook;
+  /** Names of the checksums beside it. */
+  readonly sidecars?: readonly string[];
 }
 
 /** The session that files go to. */
@@ -103,7 +107,8 @@ async function confirm(
   const paths = batch.map(({ name }) => parts.layout.incoming(name));
   const looks = await lookAnewAtMany(parts.volume, paths);
   const confirmed: Taker[] = [];
-  for (const [i, { name, look, ended }] of batch.entries()) {
+  for (const [i, { ended, ...taker }] of batch.entries()) {
+    const { name, look } = taker;
     const anew = looks[i];
     if (!anew) memory.aside.delete(name);
     else if (anew instanceof Error) {
@@ -114,7 +119,7 @@ async function confirm(
       // the last ones are kept for inspection, and would make this one vanish
       if (ended) await parts.queue.remove(jobId(name));
       memory.aside.delete(name);
-      confirmed.push({ name, look });
+      confirmed.push(taker);
     } else {
       entries.note(name, 'settling', 'settling: it changed since the last look', { size: look.size });
       putAside(memory, { name, look });
@@ -126,7 +131,8 @@ async function confirm(
   return confirmed;
 }
 
-function putAside(memory: ScanMemory, { name }: Taker, unreadable = false): void {
+/** Puts a file aside that waits for something, so that later names are looked at. */
+export function putAside(memory: ScanMemory, { name }: Taker, unreadable = false): void {
   memory.aside.put(name, memory.seen.get(name)?.observation ?? null, unreadable);
 }
 
@@ -150,14 +156,21 @@ async function enqueue(
   memory.namesakes.add(files.map(({ name }) => name));
   await addTraced(
     parts,
-    files.map(({ name, look }) => ({
+    files.map(({ name, look, sidecars = [] }) => ({
       date_prefix: session.datePrefix,
       encoded_session: session.encodedSession,
       filename: name,
       size: look.size,
       mtime_ns: String(look.mtimeNs),
       ino: String(look.ino),
+      ...(sidecars.length === 0 ? {} : { sidecars: algorithmsOf(name, sidecars) }),
     })),
+  );
+}
+
+function algorithmsOf(name: string, sidecars: readonly string[]): DigestAlgorithm[] {
+  return sidecarNames(name).flatMap((sidecar) =>
+    sidecars.includes(sidecar.name) ? [sidecar.algorithm] : [],
   );
 }
 

@@ -6,6 +6,7 @@ import { lookAtMany } from './looks.js';
 import type { ScannerParts } from './parts.js';
 import type { Rounds } from './rounds.js';
 import { ScanMemory } from './scan-memory.js';
+import { Sidecars } from './sidecars.js';
 import { Smallest } from './smallest.js';
 
 /** Files of an answer, and bytes of their names: it goes through Redis, and on to an uploader. */
@@ -75,7 +76,9 @@ export class WaitingFiles {
     // a folder that may not be read is passed over, as a scan does
     const blocked = new BlockedEntries(volume, layout.roots, () => Promise.resolve(true));
     if (this.forgetting) clearTimeout(this.forgetting);
-    await listDropFolder(this.parts, this.memory, window, new Entries(new Map(), 0), null, blocked);
+    const entries = new Entries(new Map(), 0);
+    const sidecars = new Sidecars(this.parts);
+    await listDropFolder(this.parts, this.memory, window, entries, null, sidecars, blocked);
     this.forgetting = setTimeout(() => this.memory.clear(), REMEMBERED_MS).unref();
     return smallest.sorted();
   }

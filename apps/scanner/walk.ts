@@ -29,7 +29,7 @@ export interface SessionFolder {
   readonly files: string[];
   /** Left-overs of removals: names of entries, as the two lists below. */
   readonly leftOvers: string[];
-  /** Every other dot name: reasons, side notes, what does not belong here. */
+  /** Every other dot name: reasons, side notes, what does not belong here; and producers' checksums. */
   readonly others: string[];
   readonly subFolders: string[];
 }
@@ -47,12 +47,14 @@ export interface WalkedRoot {
  * Walks `<root>/<date>/<encoded_session>/` and the folders below. Entries that are no session's are passed over, and folders
  * that may not be listed or are deeper than any file of ours, which are noted as blocked. Symlinks are never followed.
  *
+ * @param isSidecar whether what is called so is no file of its own
  * @throws VolumeError
  */
 export async function walkSessions(
   volume: Volume,
   root: string,
   blocked: BlockedEntries,
+  isSidecar: (name: string) => boolean,
 ): Promise<WalkedRoot> {
   const folders: SessionFolder[] = [];
   const dotNames: string[] = [];
@@ -61,7 +63,8 @@ export async function walkSessions(
   for (const date of dates.filter(isDatePrefix).sort())
     for (const encodedSession of (await sessionsOf(`${root}/${date}`)).filter(isEncodedSession).sort()) {
       const session = { datePrefix: date, encodedSession };
-      await walkSession(volume, session, `${root}/${date}/${encodedSession}`, blocked, folders);
+      const top = `${root}/${date}/${encodedSession}`;
+      await walkSession(volume, session, top, blocked, isSidecar, folders);
     }
   return { path: root, folders, dotNames };
 }
@@ -72,6 +75,7 @@ export async function walkSession(
   session: SessionRef,
   top: string,
   blocked: BlockedEntries,
+  isSidecar: (name: string) => boolean,
   folders: SessionFolder[],
 ): Promise<void> {
   let level = [''];
@@ -80,7 +84,7 @@ export async function walkSession(
     for (let at = 0; at < level.length; at += AT_ONCE) {
       const batch = level
         .slice(at, at + AT_ONCE)
-        .map((below) => readFolder(volume, session, top, below, blocked));
+        .map((below) => readFolder(volume, session, top, below, blocked, isSidecar));
       for (const folder of (await Promise.all(batch)).filter((read) => read !== null)) {
         folders.push(folder);
         if (depth < DEPTH_MAX) next.push(...folder.subFolders.map((name) => nameBelow(folder.below, name)));
@@ -103,6 +107,7 @@ async function readFolder(
   top: string,
   below: string,
   blocked: BlockedEntries,
+  isSidecar: (name: string) => boolean,
 ): Promise<SessionFolder | null> {
   const path = below === '' ? top : `${top}/${below}`;
   const folder: SessionFolder = {
@@ -120,6 +125,7 @@ async function readFolder(
     else if (name.startsWith('.')) folder.others.push(name);
     else if (kind === 'unknown') untold.push(name);
     else if (kind === 'directory') folder.subFolders.push(name);
+    else if (isSidecar(name)) folder.others.push(name);
     else folder.files.push(nameBelow(below, name));
   };
   const listing = listed(volume, path, sort).then(async () => {

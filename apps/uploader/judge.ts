@@ -22,6 +22,13 @@ import { SourceStands } from './steps/remove.js';
 /** How long a file waits for another one that has its place; milliseconds. */
 const NAMESAKE_DELAY_MS = 2_000;
 
+/** Errors of our own that no further attempt would mend. */
+const OF_THIS_FILE: ReadonlySet<string> = new Set([
+  'ForeignBlocks',
+  'ChecksumMismatch',
+  'ChecksumUnreadable',
+]);
+
 /**
  * Turns whatever a step threw into an outcome. Errors that may be the store's or the volume's fault or the file's are told
  * apart by a probe of our own: if that fails too, it is an outage.
@@ -67,7 +74,7 @@ export async function judge(
       : error instanceof Error && error.name !== 'Error'
         ? error.name
         : (codeOf(error) ?? 'Error');
-  if (code === 'ForeignBlocks') return { kind: 'quarantine', code, why: messageOf(error) };
+  if (OF_THIS_FILE.has(code)) return { kind: 'quarantine', code, why: messageOf(error) };
   return { kind: 'retry', code, why: messageOf(error) };
 }
 

@@ -1,4 +1,4 @@
-import { LargerThanStaging, millisecondsOf, type Outcome } from '@app/shared/domain';
+import { LargerThanStaging, millisecondsOf, type DigestAlgorithm, type Outcome } from '@app/shared/domain';
 import type { Moment, Reservation, StageResult } from '@app/shared/files';
 import { blobUrlOf } from './refusal.js';
 import type { Run, Tools } from './run.js';
@@ -7,6 +7,13 @@ import { locate, type Found } from './steps/locate.js';
 import { putBack } from './steps/put-back.js';
 import { removeSource, SourceVanished } from './steps/remove.js';
 import { changed, restedAs, settle, type Unsettled } from './steps/settle.js';
+import {
+  claimSidecars,
+  compareDigests,
+  readSidecars,
+  releaseSidecars,
+  removeSidecars,
+} from './steps/sidecars.js';
 import { upload } from './steps/upload.js';
 import { verify } from './steps/verify.js';
 
@@ -55,18 +62,26 @@ async function reserve(run: Run, bytes: number, tools: Tools) {
 }
 
 async function moveReserved(run: Run, found: Found, room: Reservation, tools: Tools): Promise<Moved> {
+  const names = tools.rules.sidecars === 'off' ? [] : await claimSidecars(run, found, tools);
+  if (names === null)
+    return { outcome: { kind: 'skipped', why: 'its checksum was taken back, which the scanner waits for' } };
+  const sidecars = await readSidecars(run, names, tools);
+  const digests = sidecars.map(({ algorithm }) => algorithm);
   const result =
-    (await claimAndStage(run, found, room, tools)) ?? (await claimThenStage(run, found, room, tools));
+    (await claimAndStage(run, found, room, digests, tools)) ??
+    (await claimThenStage(run, found, room, digests, tools));
   if ('outcome' in result) return result;
   switch (result.kind) {
     case 'missing':
     case 'unclaimed':
       return { outcome: await nothingLeft(run, tools) };
     case 'changed':
-      if (result.before && found.place === 'incoming' && restedAs(run) && (await putBack(run, tools)))
+      if (result.before && found.place === 'incoming' && restedAs(run) && (await putBack(run, tools))) {
+        await releaseSidecars(run, tools);
         return {
           outcome: { kind: 'skipped', why: 'another file has its name by now, which the scanner finds' },
         };
+      }
       return changed(result.look, result.changes, result.why, tools);
     case 'not-a-file':
       return { outcome: { kind: 'quarantine', code: 'NotAPlainFile', why: `it is a ${result.fileKind}` } };
@@ -77,10 +92,13 @@ async function moveReserved(run: Run, found: Found, room: Reservation, tools: To
 
   const staged = result.file;
   try {
+    const unsettled = await compareDigests(run, staged, sidecars, tools);
+    if (unsettled) return unsettled;
     const uploaded = await run.step('upload', () => upload(run, staged, tools));
     const verified = await run.step('verify', () => verify(run, uploaded, tools));
     const removal = await run.step('remove', () => removeSource(run, verified, tools));
     if (!removal.removed) return removal.unsettled;
+    await removeSidecars(run, tools);
     const { url, md5, claim, source } = verified;
     const facts = { blobUrl: url, size: source.size, md5, mtimeMs: millisecondsOf(source.mtimeNs) };
     return { outcome: { kind: 'done', facts }, claim };
@@ -99,13 +117,14 @@ async function claimAndStage(
   run: Run,
   found: Found,
   room: Reservation,
+  digests: readonly DigestAlgorithm[],
   tools: Tools,
 ): Promise<StageResult | null> {
   const expect = restedAs(run);
   if (!run.first || !expect || found.place !== 'incoming') return null;
   const claim = { from: tools.layout.incoming(run.filename), before: run.ownedUntil };
   const began = performance.now();
-  const result = await stage(run, claim, expect, room, tools).catch((error: unknown) => {
+  const result = await stage(run, claim, expect, room, digests, tools).catch((error: unknown) => {
     run.took('stage', performance.now() - began, { error });
     throw error;
   });
@@ -123,6 +142,7 @@ async function claimThenStage(
   run: Run,
   found: Found,
   room: Reservation,
+  digests: readonly DigestAlgorithm[],
   tools: Tools,
 ): Promise<StageResult | Moved> {
   const claimed = await run.step('claim', () => claim(run, found, tools));
@@ -134,7 +154,7 @@ async function claimThenStage(
     const why = `it grew from ${room.bytes} to ${settled.expect.size} bytes`;
     return changed({ ino: 0n, kind: 'file', ctimeNs: 0n, ...settled.expect }, ['size'], why, tools);
   }
-  return run.step('stage', () => stage(run, null, settled.expect, room, tools));
+  return run.step('stage', () => stage(run, null, settled.expect, room, digests, tools));
 }
 
 function stage(
@@ -142,6 +162,7 @@ function stage(
   claim: { from: string; before: Moment } | null,
   expect: { size: number; mtimeNs: bigint },
   room: Reservation,
+  digests: readonly DigestAlgorithm[],
   tools: Tools,
 ): Promise<StageResult> {
   run.begins('stage', () => room.written);
@@ -150,6 +171,7 @@ function stage(
     source: tools.layout.processing(run.session, run.filename),
     folder: `${run.session.datePrefix}/${run.session.encodedSession}`,
     expect,
+    digests,
     room,
     signal: run.signal,
   });
@@ -158,6 +180,7 @@ function stage(
 /** Nothing of the file is on the volume: another run is through with it, or somebody took it away. */
 async function nothingLeft(run: Run, tools: Tools): Promise<Outcome> {
   const through = await tools.moves.hasReceipt(run.session, run.filename);
+  await (through ? removeSidecars(run, tools) : releaseSidecars(run, tools));
   return {
     kind: 'skipped',
     why: through ? 'an earlier run is through with it' : 'the file is gone from the volume',

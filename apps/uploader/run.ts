@@ -1,5 +1,11 @@
 import type { Labels } from '@app/shared/config';
-import { takenOver, type BlockRule, type Layout, type SessionRef } from '@app/shared/domain';
+import {
+  takenOver,
+  type BlockRule,
+  type Layout,
+  type SessionRef,
+  type SidecarMode,
+} from '@app/shared/domain';
 import { isOver, type Moment, type Staging, type Volume, type VolumeClock } from '@app/shared/files';
 import type { JobLock, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
@@ -89,6 +95,7 @@ export interface Tools {
     /** Blocks in flight per file. */
     readonly maxConcurrency: number;
     readonly contentMd5: boolean;
+    readonly sidecars: SidecarMode;
     readonly minFileAgeMs: number;
     readonly pollIntervalMs: number;
     readonly maxAttempts: number;

@@ -237,6 +237,7 @@ export async function startUploader(
           blocks: config.blocks,
           maxConcurrency: config.azure.maxConcurrency,
           contentMd5: config.azure.contentMd5,
+          sidecars: config.scan.sidecars,
           minFileAgeMs: config.scan.minFileAgeMs,
           pollIntervalMs: config.scan.pollIntervalMs,
           maxAttempts: config.upload.maxAttempts,

@@ -64,6 +64,7 @@ test('a run whose lock is lost changes no record, however late its commands come
     first: true,
     lockMs: -1,
     record: '1',
+    labels: '',
   });
   assert.equal(await moves.rest(session, 'a.bin', 'run', rest, held), true);
   assert.equal((await moves.begin(file, 'next', false, 'b', held)).first, false);

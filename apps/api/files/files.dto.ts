@@ -84,6 +84,13 @@ export class FileView {
   @ApiProperty({
     type: String,
     nullable: true,
+    example: null,
+    description: "64 hex digits, once it is done, where its producer's checksum asked for it.",
+  })
+  sha256!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
     format: 'date-time',
     example: null,
     description: "The source's modification time, once it is done.",

@@ -82,7 +82,7 @@ export class SessionsController {
   @ApiOperation({
     summary: 'A line for each file that is done',
     description:
-      'NDJSON: name, url, size, md5, mtime, attempts, started, finished, uploader. Where records of the session went by the history limits, the last line is {"missing": 30}, the number of done files without a line, and the header Sluice-Missing holds what is known of it at the beginning.',
+      'NDJSON: name, url, size, md5, sha256 (where the producer gave a checksum of that kind), mtime, attempts, started, finished, uploader. Where records of the session went by the history limits, the last line is {"missing": 30}, the number of done files without a line, and the header Sluice-Missing holds what is known of it at the beginning.',
   })
   @PathOfSession()
   @ApiOkResponse({

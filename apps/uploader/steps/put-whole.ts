@@ -134,6 +134,7 @@ export function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels
       ...run.labels.metadata,
       ...(mtime === null ? {} : { mtime }),
       size: String(staged.plan.size),
+      ...(staged.sha256 ? { sha256: staged.sha256.toString('hex') } : {}),
     },
   };
 }

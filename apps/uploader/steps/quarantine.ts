@@ -3,6 +3,7 @@ import type { QuarantineReason } from '@app/shared/queue';
 import { requireOwnership, type Run, type Tools } from '../run.js';
 import { makeFolderFor, makeFree, putLeftOverBack } from './claim.js';
 import { claimedLook, isDropOf, isOwn, quarantinedLook } from './locate.js';
+import { quarantineSidecars } from './sidecars.js';
 
 /**
  * What became of a quarantine: the file stands in `<failed>` now; nothing of it is left on the volume; or another file of
@@ -12,11 +13,22 @@ export type Quarantined = 'moved' | 'gone' | 'taken';
 
 /**
  * Moves a file into `<failed>`, its reason written first, so that none ever stands there without one. Never over an
- * existing file, and never a newer file of the name. Safe to repeat: a file that is there already stays.
+ * existing file, and never a newer file of the name. Its checksums come after it. Safe to repeat: a file that is there
+ * already stays.
  *
  * @throws VolumeError; NamesakeStands; NameConflict; Interrupted where another run has taken the job over
  */
 export async function quarantine(
+  run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
+  reason: QuarantineReason,
+  tools: Tools,
+): Promise<Quarantined> {
+  const moved = await quarantineFile(run, reason, tools);
+  if (moved === 'moved') await quarantineSidecars(run, tools);
+  return moved;
+}
+
+async function quarantineFile(
   run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
   reason: QuarantineReason,
   tools: Tools,

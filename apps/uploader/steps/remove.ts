@@ -135,6 +135,7 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     maxFiles: tools.rules.historyMaxFiles,
     record: run.record,
     etag: verified.etag,
+    sha256: verified.sha256,
   };
   const written = tools.moves.receipt(run.session, run.filename, verified.claim, facts, run.lock);
   const replicated = written.then(() => tools.replicated());

@@ -16,6 +16,8 @@ export interface VerifiedBlob {
   readonly md5: string | null;
   /** The ETag of what was verified; null where the store did not say. */
   readonly etag: string | null;
+  /** Hex, or null where none was taken. */
+  readonly sha256: string | null;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function verify(run: Run, uploaded: UploadedBlob, tools: Tools): Pr
     url: tools.store.url(run.session, run.filename),
     md5: staged.md5?.toString('hex') ?? null,
     etag: etag || null,
+    sha256: staged.sha256?.toString('hex') ?? null,
   } as VerifiedBlob;
 }
 

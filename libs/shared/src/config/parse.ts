@@ -136,6 +136,7 @@ function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
       /** How long an empty sub-folder stays; 0: for ever. */
       emptyFolderAgeMs: must(v.APP_EMPTY_FOLDER_AGE_S),
       ignorePatterns: must(v.APP_IGNORE_PATTERNS),
+      sidecars: must(v.APP_SIDECAR_CHECKSUMS),
       maxQueueSize: must(v.APP_MAX_QUEUE_SIZE),
       recoveryIntervalMs: must(v.APP_RECOVERY_INTERVAL_S),
     },

@@ -343,6 +343,12 @@ export const SCHEMA = {
     meaning:
       'How long a sub-folder that is read must have been empty and unchanged until it is removed; 0 removes none.',
   }),
+  APP_SIDECAR_CHECKSUMS: define({
+    kind: choice('off', 'optional', 'required'),
+    default: 'off',
+    meaning:
+      'Whether `x.bin.sha256` or `x.bin.md5` beside `x.bin` is its checksum, compared with what was read and removed after the file. `required`: a file waits until it is there.',
+  }),
   APP_MAX_QUEUE_SIZE: define({
     kind: whole(1, 1_000_000),
     default: '2000',

@@ -37,6 +37,14 @@ export const REMEDIES: readonly Remedy[] = [
     codes: ['ResourceTypeMismatch', 'PathConflict'],
     hint: 'Drop it again under a name that is no folder of the container, and whose folders are no blobs, and remove this one.',
   },
+  {
+    codes: ['ChecksumMismatch'],
+    hint: 'Have the file or its checksum dropped anew by its producer, in the place of what is wrong in the quarantine, then retry.',
+  },
+  {
+    codes: ['ChecksumUnreadable'],
+    hint: 'Correct the checksum beside the file in the quarantine, or drop a new one, then retry.',
+  },
   { codes: ['NotAPlainFile'], hint: 'Look at what stands under its name in .processing, and remove it.' },
   { codes: ['KillsWorker'], hint: 'Look why its uploader died (memory limit?) before a retry.' },
   {

@@ -9,6 +9,7 @@ export * from './names.js';
 export * from './outcome.js';
 export * from './text.js';
 export * from './session.js';
+export * from './sidecars.js';
 export * from './stability.js';
 export * from './states.js';
 export * from './times.js';

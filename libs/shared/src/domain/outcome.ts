@@ -9,6 +9,8 @@ export interface DoneFacts {
   readonly mtimeMs: number;
   /** The blob's ETag once it was verified; null where the store did not say. */
   readonly etag?: string | null;
+  /** The whole file's SHA-256, 64 hex digits, where its producer's checksum asked for it. */
+  readonly sha256?: string | null;
 }
 
 /**

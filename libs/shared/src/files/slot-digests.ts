@@ -32,9 +32,18 @@ export class HashingSlot {
     this.tail = Buffer.from(setup.memory.buffer, this.at.tail, 2 * STEP);
   }
 
-  /** Whether the digests of such a file are taken here: its blocks must be whole steps of MD5, and worth it. */
-  takes(plan: UploadPlan): plan is BlockPlan {
-    return plan.kind === 'blocks' && plan.blockSize % STEP === 0 && plan.blockSize >= BLOCK_LEAST;
+  /**
+   * Whether the digests of such a file are taken here: its blocks must be whole steps of MD5, and worth it.
+   *
+   * @param whole whether the whole file's is wanted, which not every slot takes
+   */
+  takes(plan: UploadPlan, whole: boolean): plan is BlockPlan {
+    return (
+      (this.setup.whole || !whole) &&
+      plan.kind === 'blocks' &&
+      plan.blockSize % STEP === 0 &&
+      plan.blockSize >= BLOCK_LEAST
+    );
   }
 
   /** Begins the digests of a file. Only one file at a time. */

@@ -11,6 +11,8 @@ export class StagedFile {
   readonly plan: UploadPlan;
   /** The whole file's MD5, 16 bytes; null where it was not taken. */
   readonly md5: Buffer | null;
+  /** The whole file's SHA-256, 32 bytes; null where it was not asked for. */
+  readonly sha256: Buffer | null;
   /** 16 bytes a block; empty for a single put. */
   readonly blockMd5s: Buffer;
   /** All of its bytes where they are few enough to be kept in memory; null where they must be read. */
@@ -28,6 +30,7 @@ export class StagedFile {
     this.look = answer.look;
     this.plan = answer.plan;
     this.md5 = answer.md5 && Buffer.from(answer.md5);
+    this.sha256 = answer.sha256 && Buffer.from(answer.sha256);
     this.blockMd5s = Buffer.from(answer.blockMd5s);
     this.bytes = 'bytes' in answer.content ? Buffer.from(answer.content.bytes.buffer) : null;
     this.descriptor = 'bytes' in answer.content ? null : answer.content.descriptor;

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, messageOf, StagingError, type BlockRule } from '../domain/index.js';
+import { codeOf, messageOf, StagingError, type BlockRule, type DigestAlgorithm } from '../domain/index.js';
 import { makeFolder } from './folders.js';
 import type { Moment } from './moment.js';
 import { OWNER_TOUCH_MS, StagingOwner } from './owner.js';
@@ -40,6 +40,8 @@ export interface StageOrder {
   readonly folder: string;
   /** What the last look saw; anything else counts as a change. */
   readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
+  /** Digests of the whole file that are taken besides those that the folder takes of each. */
+  readonly digests?: readonly DigestAlgorithm[];
   readonly room: Reservation;
   readonly signal: AbortSignal;
 }
@@ -137,7 +139,9 @@ export class Staging {
     const { blockRule, contentMd5 } = this.options;
     const request: StageRequest = {
       ...{ claim: order.claim, source: order.source, expect: order.expect },
-      ...{ target: path, blockRule, contentMd5, handOverMax: SMALL_MAX },
+      ...{ target: path, blockRule, handOverMax: SMALL_MAX },
+      contentMd5: contentMd5 || (order.digests?.includes('md5') ?? false),
+      sha256: order.digests?.includes('sha256') ?? false,
     };
     const subject = order.source.slice(order.source.lastIndexOf('/') + 1);
     const onProgress = (bytes: number) => void (room.written = bytes);

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../domain/index.js';
 import { workerData } from 'node:worker_threads';
 import { copyBytes, local } from './copy-bytes.js';
-import { Digests } from './digests.js';
+import { Digests, type FileDigests } from './digests.js';
 import { makeFolder, renameToFree, type Renamed } from './folders.js';
 import { isOver, type Moment } from './moment.js';
 import { PIECE } from './hash-memory.js';
@@ -30,6 +31,8 @@ export interface StageRequest {
   readonly target: string;
   readonly blockRule: BlockRule;
   readonly contentMd5: boolean;
+  /** Whether the whole file's SHA-256 is taken, too. */
+  readonly sha256: boolean;
   /** Files of so many bytes are handed over in the answer: nobody has to read them from the disk again. */
   readonly handOverMax: number;
   readonly expect: { readonly size: number; readonly mtimeNs: bigint } | null;
@@ -43,6 +46,8 @@ export type StageAnswer =
       readonly plan: UploadPlan;
       readonly md5: Uint8Array | null;
       readonly blockMd5s: Uint8Array;
+      /** 32 bytes; null where it was not asked for. */
+      readonly sha256: Uint8Array | null;
       /** The open file, or all of its bytes where they are few: then nothing is open. */
       readonly content: { readonly descriptor: number } | { readonly bytes: Uint8Array };
       readonly path: string;
@@ -125,7 +130,12 @@ async function copy(
   if (typeof plan === 'string') return { kind: 'too-large', why: plan };
 
   const target = openTarget(request.target);
-  const digests = hashing?.takes(plan) ? hashing.begin(plan) : new Digests(plan, request.contentMd5);
+  const md5s = hashing?.takes(plan, request.contentMd5)
+    ? hashing.begin(plan)
+    : new Digests(plan, request.contentMd5);
+  const sha256 = request.sha256 ? createHash('sha256') : null;
+  // taken here, while the hasher's thread takes the MD5s of the same piece
+  const digests = sha256 ? besides(md5s, sha256) : md5s;
   try {
     const copied = await copyBytes(source, target, before.size, buffers, digests, call);
     // one call on NFS less a small file: a change within one read is rare, and found by the look before removal
@@ -145,7 +155,7 @@ async function copy(
       };
     }
     local('fdatasync', () => fs.fdatasyncSync(target));
-    const taken = digests.end();
+    const taken = { ...digests.end(), sha256: sha256?.digest() ?? null };
     const few = plan.kind === 'single' && before.size <= request.handOverMax;
     const content = few ? handOver(target, before.size) : { descriptor: target };
     return { kind: 'staged', look: before, plan, ...taken, content, path: request.target, claimMs };
@@ -155,6 +165,19 @@ async function copy(
   } finally {
     digests.close();
   }
+}
+
+/** Takes one more digest of the bytes that others are taken of. */
+function besides(digests: FileDigests, hash: Hash): FileDigests {
+  return {
+    update: (piece) => {
+      digests.update(piece);
+      hash.update(piece);
+    },
+    settle: () => digests.settle(),
+    end: () => digests.end(),
+    close: () => digests.close(),
+  };
 }
 
 /** A file of one piece is still in the buffer that it was read into. */

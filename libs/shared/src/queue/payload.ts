@@ -3,6 +3,7 @@ import {
   isDatePrefix,
   isEncodedSession,
   jobId,
+  type DigestAlgorithm,
   type Observation,
   type SessionRef,
 } from '../domain/index.js';
@@ -27,6 +28,8 @@ export interface UploadPayload {
   mtime_ns?: string;
   /** Inode as the scanner saw it, decimal: what tells this file from a later one of its name. */
   ino?: string;
+  /** The kinds of checksums that the scanner saw beside it. */
+  sidecars?: DigestAlgorithm[];
   /** Attempts that failed so far. */
   attempts?: number;
   /** Outages and other waits since the last attempt; they make the delay grow and count nothing. */
@@ -51,6 +54,7 @@ export interface ReadPayload {
   readonly size: number | null;
   readonly mtimeNs: bigint | null;
   readonly ino: bigint | null;
+  readonly sidecars: readonly DigestAlgorithm[];
   readonly attempts: number;
   readonly waits: number;
   readonly settles: number;
@@ -83,6 +87,9 @@ export function readPayload(id: string | undefined, data: unknown): ReadPayload 
     size: count(d.size),
     mtimeNs: integer(d.mtime_ns),
     ino: integer(d.ino),
+    sidecars: Array.isArray(d.sidecars)
+      ? (['sha256', 'md5'] as const).filter((kind) => (d.sidecars as unknown[]).includes(kind))
+      : [],
     attempts: count(d.attempts) ?? 0,
     waits: count(d.waits) ?? 0,
     settles: count(d.settles) ?? 0,
@@ -104,7 +111,17 @@ export function withoutOldMark(payload: ReadPayload, attemptsMade: number): Read
   const { session, filename, failingAt } = payload;
   if (failingAt === null || attemptsMade <= failingAt) return payload;
   return {
-    ...{ session, filename, size: null, mtimeNs: null, ino: null, attempts: 0, waits: 0, settles: 0 },
+    ...{
+      session,
+      filename,
+      size: null,
+      mtimeNs: null,
+      ino: null,
+      sidecars: [],
+      attempts: 0,
+      waits: 0,
+      settles: 0,
+    },
     ...{ firstAttemptAt: null, observation: null, quarantined: null, failingAt: null },
   };
 }

@@ -4,8 +4,8 @@ import type { FileRecord } from './file-record.js';
 /**
  * Lua functions for the records of done files, which are many and never change: each is one text, a JSON array of session
  * key, file name, size, MD5, mtime, attempts, pod, queued at, started at, finished at, the id of the name's record before
- * it, the URL where it is not the session's URL and the name, else empty, and the blob's ETag without its quotes. What is the
- * same for all of them is not stored.
+ * it, the URL where it is not the session's URL and the name, else empty, the blob's ETag without its quotes, and the SHA-256
+ * where it was taken. What is the same for all of them is not stored.
  *
  * - `finish` makes a live record a done one, `unfinish` the other way round
  * - `drop_done` removes one, and counts it as trimmed
@@ -34,6 +34,10 @@ local function finish(id, s, name, from, facts)
   if (facts.etag or '') ~= '' then
     record[12] = record[12] or '""'
     record[13] = cjson.encode(facts.etag)
+  end
+  if (facts.sha256 or '') ~= '' then
+    record[12], record[13] = record[12] or '""', record[13] or '""'
+    record[14] = cjson.encode(facts.sha256)
   end
   drop_live(id, s, name, from)
   redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
@@ -68,7 +72,7 @@ local function unfinish(id, record, url, expects)
   end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
-    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', (record[12] or '') ~= '' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]))
+    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', (record[12] or '') ~= '' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]), 'sha256', text(record[14]))
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
   redis.call('ZADD', P .. ':name:' .. name, id, id)
 end
@@ -78,8 +82,22 @@ end
 export function readDone(id: number, text: string, urlOf: (key: string) => string | null): FileRecord | null {
   const record = parseJson(text);
   if (!Array.isArray(record)) return null;
-  const [key, filename, size, md5, mtime, attempts, pod, queuedAt, startedAt, finishedAt, , url, etag] =
-    record as readonly unknown[];
+  const [
+    key,
+    filename,
+    size,
+    md5,
+    mtime,
+    attempts,
+    pod,
+    queuedAt,
+    startedAt,
+    finishedAt,
+    ,
+    url,
+    etag,
+    sha256,
+  ] = record as readonly unknown[];
   const session = typeof key === 'string' ? parseSessionKey(key) : null;
   if (!session || typeof key !== 'string' || typeof filename !== 'string') return null;
   const number = (value: unknown) => (typeof value === 'number' ? value : null);
@@ -103,5 +121,6 @@ export function readDone(id: number, text: string, urlOf: (key: string) => strin
     finishedAt: number(finishedAt),
     uploader: words(pod),
     ...(words(etag) === null ? {} : { etag: String(etag) }),
+    ...(words(sha256) === null ? {} : { sha256: String(sha256) }),
   };
 }

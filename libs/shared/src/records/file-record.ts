@@ -41,6 +41,8 @@ export interface FileRecord {
   readonly uploader: string | null;
   /** The ETag of its blob when it was verified, without quotes; of files whose receipt holds one (0.2 wrote none). */
   readonly etag?: string;
+  /** The whole file's SHA-256, 64 hex digits, where its producer's checksum asked for it. */
+  readonly sha256?: string;
 }
 
 /** Whether a job's state says something else than its record. */
@@ -112,5 +114,6 @@ export function readRecord(id: number, hash: Readonly<Record<string, string>>): 
     finishedAt: number(hash.finished_at),
     uploader: hash.pod || null,
     ...(hash.etag ? { etag: hash.etag } : {}),
+    ...(hash.sha256 ? { sha256: hash.sha256 } : {}),
   };
 }

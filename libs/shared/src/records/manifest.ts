@@ -44,6 +44,7 @@ function lineOf(file: FileRecord): object {
     url: file.blobUrl,
     size: file.size,
     md5: file.md5,
+    ...(file.sha256 === undefined ? {} : { sha256: file.sha256 }),
     mtime: formatTimeMs(file.mtime),
     attempts: file.attempts,
     started: formatTimeMs(file.startedAt),

@@ -181,7 +181,7 @@ export class Moves {
     facts: DoneFacts & { attempts: number; pod: string; maxFiles: number; record?: string },
     lock = UNLOCKED,
   ): Promise<boolean> {
-    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles, etag } = facts;
+    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles, etag, sha256 } = facts;
     const folder = `${session.datePrefix}/${encodeURIComponent(session.encodedSession)}/`;
     const name = encodeURIComponent(filename);
     const answer = await this.scripts.receipt(
@@ -201,6 +201,7 @@ export class Moves {
       lock.token,
       facts.record ?? '',
       etag?.replace(/^"|"$/g, '') ?? '',
+      sha256 ?? '',
     );
     return orLost(answer) === 1;
   }
