@@ -70,7 +70,7 @@ async function listenSilently(t: TestContext): Promise<number> {
 }
 
 /** The Chromium of this system; the set-up installs one where there is none. */
-function browserPath(): string {
+export function browserPath(): string {
   const folders = (process.env.PATH ?? '').split(delimiter);
   const found = ['chromium', 'chromium-browser', 'google-chrome']
     .flatMap((name) => folders.map((folder) => join(folder, name)))

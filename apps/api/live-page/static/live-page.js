@@ -297,8 +297,10 @@ function drawWaiting(items, more) {
     $('waiting-words'),
     !incoming
       ? 'Nobody looks into the drop folder at the moment.'
-      : incoming.seen === 0 && total === 0
-        ? 'Nothing waits.'
+      : incoming.seen === 0
+        ? total === 0
+          ? 'Nothing waits.'
+          : 'The drop folder is empty; these are in the queue.'
         : `${count(incoming.seen, 'entry', 'entries')} in the drop folder: ${number.format(incoming.settling)} settling, ${number.format(incoming.held)} held, ${number.format(incoming.ignored)} ignored` +
           (incoming.oldest_age_s > 0 ? `; the oldest for ${span(incoming.oldest_age_s)}` : ''),
   );
