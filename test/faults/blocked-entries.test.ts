@@ -75,6 +75,8 @@ const KINDS: Readonly<Record<string, (foreign: Foreign) => string>> = {
     f.rootsOwn(join(f.ownFolder(join(f.world.failed, '20260102')), 'one'), 0o700),
   'a closed session folder under .processing': (f) =>
     f.rootsOwn(join(f.ownFolder(join(f.world.processing, '20260103')), 'one'), 0o700),
+  "a closed folder below a session's under .processing": (f) =>
+    f.rootsOwn(join(f.ownFolder(join(f.world.processing, '20260110/one/a')), 'b'), 0o700),
   'a closed date folder': (f) => f.rootsOwn(join(f.world.failed, '20260104'), 0o700),
   'an immutable left-over of a removal': (f) =>
     immutable(f.ownFile(join(f.world.processing, '20260105/one', removingName('left.bin', '0123abcd')))),
