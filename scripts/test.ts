@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,6 +11,8 @@ const FILE_LIMIT_MS = 600_000;
 const ALONE_LIMIT_MS = 900_000;
 /** Files of tests at once; each has its own services, and the machine of CI has two processors. */
 const AT_ONCE = 3;
+/** So many files of tests are named with their durations. */
+const SLOWEST = 10;
 /** How long a process that was just killed may take to go. */
 const GOING_MS = 3000;
 
@@ -32,25 +34,42 @@ async function main(args: string[]): Promise<void> {
     });
   let passed = 0;
   const failures: string[] = [];
+  const durations = new Map<string, number>();
   const stream = run({
     files,
     concurrency: alone ? 1 : AT_ONCE,
     timeout: alone ? ALONE_LIMIT_MS : FILE_LIMIT_MS,
   });
-  stream.on('test:pass', ({ name, details, skip, todo }) => {
+  stream.on('test:pass', ({ name, details, skip, todo, file, nesting }) => {
+    if (nesting === 0) took(durations, file, details.duration_ms);
     if (details.type === 'suite') return;
     if (skip === undefined && todo === undefined) passed += 1;
     else failures.push(`${name} (was not run)`);
   });
-  stream.on('test:fail', ({ name, details }) => {
+  stream.on('test:fail', ({ name, details, file, nesting }) => {
+    if (nesting === 0) took(durations, file, details.duration_ms);
     if (details.type !== 'suite') failures.push(name);
   });
   const report = stream.compose(new spec()) as unknown as NodeJS.ReadableStream;
   for await (const text of report) process.stdout.write(text);
+  for (const line of slowest(durations)) console.log(line);
   for (const process of await leftOver(word)) failures.push(`left running: ${process}`);
   for (const name of failures) console.log(`failed: ${name}`);
   console.log(`${passed} passed, ${failures.length} failed`);
   process.exitCode = failures.length > 0 || passed === 0 ? 1 : 0;
+}
+
+/** Adds the duration of a test, in milliseconds, to that of its file. */
+function took(durations: Map<string, number>, file: string | undefined, ms: number): void {
+  if (file !== undefined) durations.set(file, (durations.get(file) ?? 0) + ms);
+}
+
+/** Where the time goes: the files whose tests took longest, several at once. */
+function slowest(durations: ReadonlyMap<string, number>): string[] {
+  return [...durations]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, SLOWEST)
+    .map(([file, ms]) => `${(ms / 1000).toFixed(0).padStart(5)} s  ${relative(process.cwd(), file)}`);
 }
 
 function testFiles(path: string): string[] {
