@@ -21,8 +21,9 @@ export interface Walk {
   readonly cursorOfWaiting: (after: string, shown: readonly Shown[]) => string;
 }
 
-/** Parts that a cursor remembers: it must fit into an address. */
+/** Parts that a cursor remembers, and their bytes: it must fit into an address. */
 const SHOWN_MAX = 16;
+const SHOWN_MAX_BYTES = 4 * 1024;
 
 /**
  * Reads the cursor of a walk; without one it begins.
@@ -53,13 +54,16 @@ export function readWalk(text: string | undefined, byName: boolean): Walk {
   };
 }
 
-/** Adds the part that a page showed. */
+/** Adds the part that a page showed; of more than a cursor can hold the first become one. */
 export function alsoShown(shown: readonly Shown[], upTo: string, lastId: number): Shown[] {
   const last = shown.at(-1);
-  const parts: Shown[] = [...(last?.[1] === lastId ? shown.slice(0, -1) : shown), [upTo, lastId]];
-  const [first, second] = parts;
-  if (parts.length <= SHOWN_MAX || !first || !second) return parts;
-  return [[second[0], first[1]], ...parts.slice(2)];
+  let parts: Shown[] = [...(last?.[1] === lastId ? shown.slice(0, -1) : shown), [upTo, lastId]];
+  for (;;) {
+    const [first, second, ...rest] = parts;
+    const fits = parts.length <= SHOWN_MAX && Buffer.byteLength(JSON.stringify(parts)) <= SHOWN_MAX_BYTES;
+    if (fits || !first || !second) return parts;
+    parts = [[second[0], first[1]], ...rest];
+  }
 }
 
 /** Whether the file of a record was shown while it waited in the drop folder. */
