@@ -81,6 +81,19 @@ test('a person starts a session, watches a file move, reads why another failed, 
   await dialog.getByText('Log of its attempts').click();
   await dialog.getByText(/quarantined: failed after 1 attempt: 400 InvalidInput[^]*done in /).waitFor();
   await page.keyboard.press('Escape');
+  // by the beginning of the name: a list, each of which opens
+  world.drop('large too.bin', 10);
+  await until('all three are done', async () => (await ask('/v1/status')).processed_ok === 3);
+  await page.getByLabel('Where is my file?').fill('large');
+  await page.getByLabel('Where is my file?').press('Enter');
+  const hits = page.locator('#hits');
+  await hits.getByText('Names that begin with large').waitFor();
+  assert.deepEqual(await hits.locator('li').allTextContents(), ['large too.bin done', 'large.bin done']);
+  await isAccessible(page, 'a list of hits is open');
+  await hits.getByRole('button', { name: 'large too.bin' }).click();
+  await page.locator('#file dd', { hasText: /\/large%20too\.bin$/ }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
   await page.getByLabel('Where is my file?').fill('nope');
   await page.getByLabel('Where is my file?').press('Enter');
   await page.locator('#link', { hasText: 'no file of this name is known' }).waitFor();
@@ -107,7 +120,7 @@ test('a person starts a session, watches a file move, reads why another failed, 
   const table = readFileSync(await (await manifest).path(), 'utf8')
     .trim()
     .split('\r\n');
-  assert.equal(table.length, 3);
+  assert.equal(table.length, 4);
   assert.match(table[0]!, /"name"/);
 
   assert.deepEqual(elsewhere, []);

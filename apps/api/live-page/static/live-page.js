@@ -555,10 +555,29 @@ async function openFile(name) {
   if (!$('file').open) $('file').showModal();
 }
 
+/** Opens the one file whose name begins so, or lists them. */
+async function findFiles(beginning) {
+  let found;
+  try {
+    found = await ask(`v1/files?${new URLSearchParams({ prefix: beginning, limit: '100' })}`);
+  } catch (error) {
+    return tell(error.message);
+  }
+  const files = [...new Map(found.items.map((file) => [file.filename, file])).values()];
+  if (files.length <= 1 && found.next_cursor === null) return openFile(files[0]?.filename ?? beginning);
+  tell(null);
+  setText($('hits-title'), `Names that begin with ${visible(beginning)}`);
+  $('hits-list').replaceChildren(
+    ...files.map((file) => element('li', {}, fileButton(file), ` ${file.state}`)),
+  );
+  setText($('hits-more'), found.next_cursor === null ? '' : 'There are more; type more of the name.');
+  if (!$('hits').open) $('hits').showModal();
+}
+
 $('search').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = $('search-name').value;
-  if (name !== '') void openFile(name);
+  if (name !== '') void findFiles(name);
 });
 $('start').addEventListener('submit', (event) => {
   event.preventDefault();
