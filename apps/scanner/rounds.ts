@@ -8,6 +8,7 @@ import { RedisContinuity } from './redis-continuity.js';
 import { ScanMemory } from './scan-memory.js';
 import { scanOnce, type Scanned } from './scan-once.js';
 import { SessionFile } from './session-file.js';
+import type { KnownFolders } from './tree/known-folders.js';
 import { checkVolume, proveVolume } from './volume-identity.js';
 
 /** How often the memory of Redis is looked at; milliseconds. */
@@ -44,6 +45,11 @@ export class Rounds {
   ) {
     this.sessionFile = new SessionFile(parts);
     this.continuity = new RedisContinuity(parts, this.sessionFile);
+  }
+
+  /** What the last scan found in folders. */
+  get folders(): KnownFolders {
+    return this.memory.folders;
   }
 
   /** Forgets everything: this scanner has just taken the lead. */

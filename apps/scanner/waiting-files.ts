@@ -22,14 +22,10 @@ export interface WaitingFile {
   readonly session: string | null;
 }
 
-/** For so long after a page its walk remembers what stands in folders, so that the next one lists only what changed; milliseconds. */
-const REMEMBERED_MS = 60_000;
-
 /** Tells page by page which files stand in the drop folder, by the listing of a scan. Writes nothing. */
 export class WaitingFiles {
   /** Apart from that of the scans, which go on meanwhile; no file in it is known to be queued. */
   private readonly memory = new ScanMemory();
-  private forgetting: NodeJS.Timeout | null = null;
   /** Ends with the listing of the page before: two at once must not share the memory. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -75,11 +71,12 @@ export class WaitingFiles {
     const window = { offer: (name: string) => void (name > from && smallest.offer(name)) };
     // a folder that may not be read is passed over, as a scan does
     const blocked = new BlockedEntries(volume, layout.roots, () => Promise.resolve(true));
-    if (this.forgetting) clearTimeout(this.forgetting);
     const entries = new Entries(new Map(), 0);
     const sidecars = new Sidecars(this.parts);
+    // of a tree only those folders are listed in which something came or went since the last scan
+    this.memory.folders.startFrom(this.rounds.folders);
     await listDropFolder(this.parts, this.memory, window, entries, null, sidecars, blocked);
-    this.forgetting = setTimeout(() => this.memory.clear(), REMEMBERED_MS).unref();
+    this.memory.clear();
     return smallest.sorted();
   }
 

@@ -105,6 +105,11 @@ test('folders that a scan has not come to are forgotten, and so is what would ta
   known.end();
   assert.equal(known.before('a/b'), undefined);
   assert.ok(known.before('a')?.settled);
+  const other = new KnownFolders();
+  other.startFrom(known);
+  assert.equal(other.before('a'), known.before('a'));
+  other.clear();
+  assert.ok(known.before('a'), 'another walk forgets for itself alone');
   known.doubt(folderOf('a/x.bin'));
   assert.equal(known.before('a'), undefined);
 

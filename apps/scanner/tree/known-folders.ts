@@ -70,11 +70,17 @@ export interface KnownFolder {
 
 /** The folders of the tree, by path below the drop folder, as the last scan found them; a cache. */
 export class KnownFolders {
-  /** Whether this volume's folders show by their times what came and went; else each is listed in every scan. */
-  showChanges = true;
+  /** Whether this volume's folders are known to show by their times what came and went; else each is listed in every scan. */
+  showChanges = false;
   private last = new Map<string, KnownFolder>();
   private next = new Map<string, KnownFolder>();
   private size = 0;
+
+  /** Begins with what another walk of the same tree found last; a doubt holds for both. */
+  startFrom(other: KnownFolders): void {
+    this.last = other.last;
+    this.showChanges = other.showChanges;
+  }
 
   /** A scan begins: what it does not keep is forgotten when it has ended. */
   begin(): void {
@@ -111,6 +117,6 @@ export class KnownFolders {
 
   /** Forgets everything. */
   clear(): void {
-    this.last.clear();
+    this.last = new Map();
   }
 }
