@@ -43,8 +43,11 @@ export function parseConfig(role: Role, env: Readonly<Record<string, string | un
     try {
       values[name] = variable.kind.parse(text);
     } catch (error) {
-      const shown = variable.secret || holdsSecret(text, env) ? '' : ` (it is ${JSON.stringify(text)})`;
-      fault(name, `${error instanceof Error ? error.message : String(error)}${shown}`);
+      const message = error instanceof Error ? error.message : String(error);
+      const hidden = variable.secret || holdsSecret(text, env);
+      // a part of the value that a message quotes may be the secret
+      if (hidden) fault(name, message.replace(/"(?:[^"\\]|\\.)*"/g, '…'));
+      else fault(name, `${message} (it is ${JSON.stringify(text)})`);
     }
   }
   for (const rule of RULES) {
