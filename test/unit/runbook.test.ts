@@ -18,12 +18,14 @@ const ALSO = [
 ];
 /** Words of those files that are said elsewhere: of one file, in the answer of a probe, in a log; or a part of a sentence. */
 const SAID_ELSEWHERE = [
+  'deeper than … folders',
+  'settling: no session is active; start one with POST /v1/watch/start',
+  'settling: the name of the session is too long for this volume; start one with a shorter name',
   'found by recovery, waits for an uploader',
   'held: the end marker goes last, and other files of its session are not in the store yet',
   'held: the end marker goes last, and …',
   'set it with: redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf, so that it stays)',
   'APP_NFS_INCOMING_DIR, APP_NFS_PROCESSING_ROOT and APP_NFS_FAILED_ROOT',
-  'APP_NFS_DONE_ROOT and APP_NFS_FAILED_ROOT',
   'has no id (a folder of this pod alone, such as an emptyDir?)',
   'has the id …',
   '; … is missing here',
