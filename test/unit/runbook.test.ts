@@ -37,6 +37,9 @@ const SAID_ELSEWHERE = [
   'the store is not proved yet',
   'the volume is not looked at yet',
   'Redis does not answer',
+  'deeper than … folders',
+  'settling: no session is active; start one with POST /v1/watch/start',
+  'settling: the name of the session is too long for this volume; start one with a shorter name',
   'a file operation hangs for … s, over APP_NFS_HANG_LIMIT_S',
 ];
 
