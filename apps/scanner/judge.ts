@@ -6,6 +6,12 @@ import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import type { Taker } from './take.js';
 
+/** Why a file waits while no session is active. */
+export const NO_SESSION = 'settling: no session is active; start one with POST /v1/watch/start';
+/** Why it waits where the volume does not take the name of the session. */
+export const NO_FOLDER =
+  'settling: the name of the session is too long for this volume; start one with a shorter name';
+
 /**
  * Judges each file that was looked at: what rests is answered, in order; what does not is put aside in time.
  *

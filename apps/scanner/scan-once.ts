@@ -6,7 +6,7 @@ import { listDropFolder } from './drop-folder.js';
 import { Entries } from './entries.js';
 import { checkEnqueued, checkStanding } from './held.js';
 import { blockedMarkerProblem, othersWaiting, splitMarker, takeMarker } from './end-marker.js';
-import { judge } from './judge.js';
+import { judge, NO_FOLDER, NO_SESSION } from './judge.js';
 import { lookAtMany } from './looks.js';
 import { checkNamesakes } from './namesakes.js';
 import type { ScannerParts } from './parts.js';
@@ -17,10 +17,6 @@ import { Sidecars } from './sidecars.js';
 import { stoppingOf, stopOnceThrough } from './stopping.js';
 import { newestMs, take } from './take.js';
 import { removeEmptyFolders } from './tree/empty-folders.js';
-
-const NO_SESSION = 'settling: no session is active; start one with POST /v1/watch/start';
-const NO_FOLDER =
-  'settling: the name of the session is too long for this volume; start one with a shorter name';
 
 /** Files looked at while no session is active: people see why they wait, and one that starts finds them at rest already. */
 const WINDOW_WHILE_STOPPED = 1_000;
