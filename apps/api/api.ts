@@ -23,7 +23,9 @@ import type { ApiParts } from './parts.js';
 import { RedisGate } from './redis-gate.js';
 import { RedisWatch } from './redis-watch.js';
 import { SessionWaits } from './sessions/session-waits.js';
+import { webhookProblems } from './status/webhook.js';
 import { VolumeSample } from './volume-sample.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 /**
  * Composes the api and starts it: it listens at once and answers 503 while Redis is away.
@@ -54,6 +56,14 @@ export async function startApi(
   const sessionWaits = new SessionWaits(sessions, gate);
   // the stream's subscription serves those who wait, too
   listening.on('message', (_channel, text: string) => sessionWaits.heard(text));
+  const workRedis = config.webhook && connectForWork(config.redis, onError);
+  const webhooks =
+    config.webhook && workRedis
+      ? new Webhooks({
+          ...{ receiver: config.webhook, proxies: config.proxies },
+          ...{ gate, redis, queueRedis, workRedis, prefix, log },
+        })
+      : null;
   let lastBeat: Reported = { written: true, refusal: null };
   const parts: ApiParts = {
     redis,
@@ -71,9 +81,12 @@ export async function startApi(
     asking: new Asking(gate, new Questions(redis, prefix), pods),
     log,
     ownProblems: () =>
-      [watch.fault, watch.trouble, lastBeat.refusal && refusalProblem(lastBeat.refusal)].filter(
-        (sentence) => sentence !== null,
-      ),
+      [
+        watch.fault,
+        watch.trouble,
+        lastBeat.refusal && refusalProblem(lastBeat.refusal),
+        ...webhookProblems(webhooks?.state ?? null),
+      ].filter((sentence) => sentence !== null),
     podsAreHeard: () => lastBeat.written,
   };
   health.addReady(() => [gate.trouble, watch.fault].filter((reason) => reason !== null));
@@ -85,7 +98,7 @@ export async function startApi(
     log,
     registry,
     ApiModule.forRoot(health, registry, parts, stream),
-    uploadBoard(parts),
+    uploadBoard(parts, webhooks?.queue ?? null),
   );
   proveRedis(redis, prefix)
     .then(() => {
@@ -96,6 +109,7 @@ export async function startApi(
   watch.start();
   stream.start();
   sample.start();
+  webhooks?.start();
 
   const report = (): PodReport => ({
     id: pod.id,
@@ -128,10 +142,10 @@ export async function startApi(
       watch.stop();
       stream.stop();
       sessionWaits.stop();
-      await Promise.all([closeHttp(app), sample.stop()]);
+      await Promise.all([closeHttp(app), sample.stop(), webhooks?.stop()]);
       await gate.ask(() => pods.leave(pod.id)).catch(() => undefined);
       await Promise.race([queue.close(), new Promise((resolve) => setTimeout(resolve, 500))]);
-      await Promise.all([redis, queueRedis, listening].map(disconnect));
+      await Promise.all([redis, queueRedis, listening, ...(workRedis ? [workRedis] : [])].map(disconnect));
     },
   };
 }

@@ -1,6 +1,8 @@
 import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import type { BeforeHook } from '@bull-board/api/typings/app';
 import { ExpressAdapter } from '@bull-board/express';
+import type { Queue } from 'bullmq';
 import { Router, type Express, type Request, type Response } from 'express';
 import { STATUS_CODES } from 'node:http';
 import { messageOf } from '@app/shared/domain';
@@ -60,12 +62,18 @@ class BoardServer extends ExpressAdapter {
   }
 }
 
-/** Bull Board over the upload queue. What it does to jobs never touches files: uploaders and recovery see to those. */
-export function uploadBoard(parts: ApiParts): Router {
+const NOTIFY = {
+  description:
+    'Events on their way to the webhook. A failed job is an event that the receiver did not take within 24 hours: retry sends it once more.',
+  allowCompletedRetries: false,
+};
+
+/** Bull Board over the upload queue, and over that of the webhook's events where there is one. What it does to jobs never touches files: uploaders and recovery see to those. */
+export function uploadBoard(parts: ApiParts, notify: Queue | null): Router {
   const server = new BoardServer();
   server.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: [new UploadAdapter(parts)],
+    queues: [new UploadAdapter(parts), ...(notify ? [new BullMQAdapter(notify, NOTIFY)] : [])],
     serverAdapter: server,
     options: {
       uiConfig: { boardTitle: 'Sluice', hideRedisDetails: true },

@@ -159,6 +159,10 @@ function build(role: Role, v: Values, identityGiven: boolean, traces: boolean) {
       credential: must(v.APP_REDIS_CREDENTIAL),
       proxies,
     },
+    webhook:
+      v.APP_WEBHOOK_URL !== null && v.APP_WEBHOOK_SECRET !== null
+        ? { url: v.APP_WEBHOOK_URL, secret: v.APP_WEBHOOK_SECRET }
+        : null,
     api: { token: v.APP_API_TOKEN, open: v.APP_API_AUTH === 'none' },
     http: { port: must(v.APP_PORT), bind: v.APP_BIND ?? (role === 'api' && !open ? '127.0.0.1' : '0.0.0.0') },
     proxies,
@@ -177,6 +181,9 @@ export function secretsOf(config: Config): string[] {
     config.azure.accountKey,
     config.azure.connectionString,
     config.api.token,
+    config.webhook?.url,
+    config.webhook?.secret,
+    config.webhook?.secret.replace('whsec_', ''),
     written,
     parseRedisUrl(config.redis.url).password,
     sas?.[1],

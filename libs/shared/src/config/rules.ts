@@ -148,6 +148,14 @@ export const RULES: readonly Rule[] = [
         : null,
   },
   {
+    names: ['APP_WEBHOOK_URL', 'APP_WEBHOOK_SECRET'],
+    role: 'api',
+    fault: (v) =>
+      (v.APP_WEBHOOK_URL === null) === (v.APP_WEBHOOK_SECRET === null)
+        ? null
+        : 'APP_WEBHOOK_URL and APP_WEBHOOK_SECRET belong together; set both or neither',
+  },
+  {
     names: ['APP_BIND', 'APP_API_TOKEN', 'APP_API_AUTH'],
     role: 'api',
     fault: (v) =>

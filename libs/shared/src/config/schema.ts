@@ -75,6 +75,30 @@ const accountUrl: Kind<string> = {
     return plain;
   },
 };
+const webhookUrl: Kind<string> = {
+  type: 'URL',
+  parse: (value) => {
+    url('https', 'http').parse(value);
+    const { username, password, hash } = new URL(value);
+    if (username !== '' || password !== '' || hash !== '')
+      throw new Error('must be a URL without a user, a password or a fragment');
+    return value;
+  },
+};
+// https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: 24 to 64 bytes
+const webhookSecret: Kind<string> = {
+  type: '`whsec_` and base64',
+  parse: (value) => {
+    const [, encoded = ''] =
+      /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?)$/.exec(value) ?? [];
+    const bytes = Math.floor((encoded.replace(/=+$/, '').length * 3) / 4);
+    if (bytes < 24 || bytes > 64)
+      throw new Error(
+        'must be whsec_ and the base64 of 24 to 64 random bytes: echo "whsec_$(openssl rand -base64 32)"',
+      );
+    return value;
+  },
+};
 const redisUrl: Kind<string> = {
   type: 'URL',
   parse: (value) => {
@@ -429,6 +453,20 @@ export const SCHEMA = {
     kind: choice('none'),
     default: null,
     meaning: '`none` says that an api open to the network without a token is meant.',
+  }),
+  APP_WEBHOOK_URL: define({
+    kind: webhookUrl,
+    default: null,
+    secret: true,
+    meaning:
+      'Where the api sends events: a session is complete or finished, a file is quarantined. `https://`, or `http://` inside of a cluster. See docs/batches.md.',
+  }),
+  APP_WEBHOOK_SECRET: define({
+    kind: webhookSecret,
+    default: null,
+    secret: true,
+    meaning:
+      'What events are signed with, after Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes.',
   }),
   APP_PORT: define({
     kind: whole(0, 65_535),

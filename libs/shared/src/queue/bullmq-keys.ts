@@ -4,6 +4,8 @@ import { version } from 'bullmq/package.json';
 
 /** The queue's name, as Bull Board shows it; contract section 2. */
 export const QUEUE_NAME = 'upload';
+/** The queue of events for the webhook; contract section 6. */
+export const NOTIFY_QUEUE = 'notify';
 /** The releases of BullMQ whose Lua scripts were read for this file: major and minor. */
 const KNOWN = '6.7';
 

@@ -10,6 +10,7 @@ export * from './manifest.js';
 export * from './moves.js';
 export * from './name-index.js';
 export * from './name-index-upkeep.js';
+export * from './outbox.js';
 export * from './redis-at-start.js';
 export * from './sessions.js';
 export * from './stored.js';
