@@ -17,8 +17,9 @@ const TAKE_MS = 1_000;
 const LOOK_MS = 5_000;
 /** Events sent at once by one api. */
 const AT_ONCE = 4;
-/** Above the time limit of a request. Milliseconds. */
-const LOCK_MS = 60_000;
+/** Above the time limit of a request; an api that was killed while it sent is found out after that. Milliseconds. */
+const LOCK_MS = 20_000;
+const STALLED_MS = 10_000;
 /** An api that dies while it sends is no fault of the event. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 /** How long a stop waits for what is being sent; milliseconds. */
@@ -63,13 +64,14 @@ export class Webhooks {
       prefix,
       concurrency: AT_ONCE,
       lockDuration: LOCK_MS,
+      stalledInterval: STALLED_MS,
       maxStalledCount: NEVER,
       autorun: false,
       settings: { backoffStrategy: (attempt) => delayAfter(attempt) },
     });
     this.worker.on('error', (error) => log.debug(`notify: ${sentenceOf(error)}`));
     this.outbox = new Outbox(redis, prefix);
-    this.waysOut = new WaysOut(proxies, { sockets: AT_ONCE, idleMs: LOCK_MS / 2 });
+    this.waysOut = new WaysOut(proxies, { sockets: AT_ONCE, idleMs: LOCK_MS });
   }
 
   /** Begins to take events over and to send them. */
