@@ -78,6 +78,8 @@ test('the defaults are those of the contract', () => {
       credential: 'url',
       proxies: { https: null, http: null, except: [] },
     },
+    labels: { tier: null, tags: {}, metadata: {}, encryptionScope: null },
+    webhook: null,
     api: { token: null, open: false },
     http: { port: 8000, bind: '0.0.0.0' },
     proxies: { https: null, http: null, except: [] },
@@ -96,7 +98,8 @@ test('the contract has these variables, and no other', () => {
      APP_IGNORE_PATTERNS APP_SIDECAR_CHECKSUMS APP_SCAN_DEPTH APP_EMPTY_FOLDER_AGE_S APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
      APP_RECOVERY_INTERVAL_S APP_NFS_HANG_LIMIT_S APP_SHUTDOWN_GRACE_S APP_HISTORY_DAYS APP_HISTORY_MAX_FILES
      APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_CREDENTIAL APP_REDIS_PREFIX APP_REDIS_WAIT_REPLICAS APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
-     APP_LOG_FORMAT HTTPS_PROXY HTTP_PROXY NO_PROXY`
+     APP_LOG_FORMAT APP_WEBHOOK_URL APP_WEBHOOK_SECRET HTTPS_PROXY HTTP_PROXY NO_PROXY
+     APP_AZURE_ACCESS_TIER APP_AZURE_TAGS APP_AZURE_METADATA APP_AZURE_ENCRYPTION_SCOPE`
       .split(/\s+/)
       .sort(),
   );
@@ -434,4 +437,33 @@ test('a token for Redis does not travel in the clear', () => {
   );
   for (const url of ['rediss://host/0', 'redis://127.0.0.1/0', 'rediss+cluster://host'])
     assert.doesNotThrow(given(url));
+});
+
+test('a webhook needs a URL without a password and a secret of Standard Webhooks, both or neither', () => {
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const url = 'https://hooks.example/sluice?key=abc';
+  const faults = (env: Record<string, string>): string => {
+    try {
+      parseConfig('api', env);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const both = { APP_WEBHOOK_URL: url, APP_WEBHOOK_SECRET: secret };
+  assert.deepEqual(parseConfig('api', both).webhook, { url, secret });
+  assert.ok(secretsOf(parseConfig('api', both)).includes(secret));
+  assert.match(faults({ APP_WEBHOOK_URL: url }), /^APP_WEBHOOK_URL and APP_WEBHOOK_SECRET belong together/);
+  for (const wrong of [
+    'secret',
+    'whsec_',
+    `whsec_${Buffer.alloc(23).toString('base64')}`,
+    `whsec_!${secret}`,
+  ])
+    assert.match(
+      faults({ ...both, APP_WEBHOOK_SECRET: wrong }),
+      /^APP_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 random bytes: echo "[^"]+"$/,
+    );
+  for (const wrong of ['ftp://x/', 'https://u:p@x/', 'https://x/#f'])
+    assert.match(faults({ ...both, APP_WEBHOOK_URL: wrong }), /^APP_WEBHOOK_URL must be a URL/);
 });
