@@ -78,7 +78,6 @@ test('the defaults are those of the contract', () => {
       credential: 'url',
       proxies: { https: null, http: null, except: [] },
     },
-    labels: { tier: null, tags: {}, metadata: {}, encryptionScope: null },
     webhook: null,
     api: { token: null, open: false },
     http: { port: 8000, bind: '0.0.0.0' },
@@ -98,8 +97,7 @@ test('the contract has these variables, and no other', () => {
      APP_IGNORE_PATTERNS APP_SIDECAR_CHECKSUMS APP_SCAN_DEPTH APP_EMPTY_FOLDER_AGE_S APP_MAX_QUEUE_SIZE APP_WORKER_CONCURRENCY APP_MAX_ATTEMPTS APP_RETRY_BACKOFF_S
      APP_RECOVERY_INTERVAL_S APP_NFS_HANG_LIMIT_S APP_SHUTDOWN_GRACE_S APP_HISTORY_DAYS APP_HISTORY_MAX_FILES
      APP_WRITE_MANIFEST APP_REDIS_URL APP_REDIS_CREDENTIAL APP_REDIS_PREFIX APP_REDIS_WAIT_REPLICAS APP_API_TOKEN APP_API_AUTH APP_PORT APP_BIND APP_LOG_LEVEL
-     APP_LOG_FORMAT APP_WEBHOOK_URL APP_WEBHOOK_SECRET HTTPS_PROXY HTTP_PROXY NO_PROXY
-     APP_AZURE_ACCESS_TIER APP_AZURE_TAGS APP_AZURE_METADATA APP_AZURE_ENCRYPTION_SCOPE`
+     APP_LOG_FORMAT APP_WEBHOOK_URL APP_WEBHOOK_SECRET HTTPS_PROXY HTTP_PROXY NO_PROXY`
       .split(/\s+/)
       .sort(),
   );
