@@ -19,8 +19,6 @@ const ALSO = [
 /** Words of those files that are said elsewhere: of one file, in the answer of a probe, in a log; or a part of a sentence. */
 const SAID_ELSEWHERE = [
   'deeper than … folders',
-  'settling: no session is active; start one with POST /v1/watch/start',
-  'settling: the name of the session is too long for this volume; start one with a shorter name',
   'found by recovery, waits for an uploader',
   'held: the end marker goes last, and other files of its session are not in the store yet',
   'held: the end marker goes last, and …',
@@ -29,17 +27,11 @@ const SAID_ELSEWHERE = [
   'has no id (a folder of this pod alone, such as an emptyDir?)',
   'has the id …',
   '; … is missing here',
-  'deeper than … folders',
-  'settling: no session is active; start one with POST /v1/watch/start',
-  'settling: the name of the session is too long for this volume; start one with a shorter name',
   'the lease is not asked for yet',
   'the volume is not proved yet',
   'the store is not proved yet',
   'the volume is not looked at yet',
   'Redis does not answer',
-  'deeper than … folders',
-  'settling: no session is active; start one with POST /v1/watch/start',
-  'settling: the name of the session is too long for this volume; start one with a shorter name',
   'a file operation hangs for … s, over APP_NFS_HANG_LIMIT_S',
 ];
 
