@@ -460,7 +460,7 @@ test('a webhook needs a URL without a password and a secret of Standard Webhooks
   ])
     assert.match(
       faults({ ...both, APP_WEBHOOK_SECRET: wrong }),
-      /^APP_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 random bytes: echo "[^"]+"$/,
+      /^APP_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 random bytes/,
     );
   for (const wrong of ['ftp://x/', 'https://u:p@x/', 'https://x/#f'])
     assert.match(faults({ ...both, APP_WEBHOOK_URL: wrong }), /^APP_WEBHOOK_URL must be a URL/);
