@@ -37,14 +37,9 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-call': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
-      // node:test keeps the promise of test() itself
-      '@typescript-eslint/no-floating-promises': [
+      'no-restricted-imports': [
         'error',
-        {
-          allowForKnownSafeCalls: [
-            { from: 'package', name: ['default', 'test', 'describe', 'it', 'suite'], package: 'node:test' },
-          ],
-        },
+        { name: 'node:test', message: 'jest runs the tests: import test from test/support' },
       ],
     },
   },

@@ -1,5 +1,4 @@
-import type { TestContext } from 'node:test';
-import { makeTrouble, pause, randomOf, until, World } from '../test/support/index.js';
+import { makeTrouble, pause, randomOf, TestContext, until, World } from '../test/support/index.js';
 
 /**
  * `npm run test:chaos -- --minutes N [--seed S]`: keeps dropping files of many sizes while it kills, freezes and cuts
@@ -14,12 +13,9 @@ async function main(args: string[]): Promise<void> {
     throw new Error('usage: npm run test:chaos -- --minutes N [--seed S]');
   console.log(`chaos for ${minutes} min, seed ${seed}`);
   const random = randomOf(seed);
-  const ends: (() => Promise<void>)[] = [];
+  const t = new TestContext('chaos');
   try {
-    const world = await World.make(
-      { after: (end: () => Promise<void>) => ends.push(end) } as unknown as TestContext,
-      { uploaders: 2, appendonly: true, proxy: true },
-    );
+    const world = await World.make(t, { uploaders: 2, appendonly: true, proxy: true });
     const session = await world.startSession('chaos');
     const wanted = new Map<string, string>();
     const endAt = Date.now() + minutes * 60_000;
@@ -66,7 +62,7 @@ async function main(args: string[]): Promise<void> {
       throw new Error(`with seed ${seed} it did not hold: ${lost.map(([name]) => name).join(', ')}`);
     console.log('1 passed, 0 failed');
   } finally {
-    for (const end of ends) await end();
+    await t.end();
   }
 }
 

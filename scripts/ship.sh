@@ -69,5 +69,4 @@ done
 say 'ship: building the image'
 docker build -t sluice:0.2.0 . >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; exit 1; }
 
-[ $# != 0 ] || set -- dist/test/ship
-node dist/scripts/test.js --one-by-one "$@"
+npx jest --runInBand "$@" --selectProjects ship

@@ -8,8 +8,8 @@ shift
 bash scripts/setup.sh "$command"
 export PATH="$PATH:$PWD/.local/bin" # where the set-up puts a redis-server of its own, if it must
 case $command in
-  test) exec node dist/scripts/test.js dist/test/unit dist/test/integration dist/test/e2e "$@" ;;
-  faults) exec node dist/scripts/test.js --one-by-one dist/test/faults "$@" ;;
+  test) exec npx jest "$@" --selectProjects unit integration e2e ;;
+  faults) exec npx jest --runInBand "$@" --selectProjects faults ;;
   local | chaos) exec node "dist/scripts/$command.js" "$@" ;;
   bench) exec node dist/bench/main.js "$@" ;;
   *) echo "with-setup: no command $command" >&2; exit 2 ;;

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
 import { jobId } from '@app/shared/domain';
 import { openPage, shot } from '../support/browser.js';
-import { until, World } from '../support/index.js';
+import { test, type TestContext, until, World } from '../support/index.js';
 
 const BAD = /poison/;
 

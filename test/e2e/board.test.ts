@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import test from 'node:test';
 import { jobId } from '@app/shared/domain';
 import { openPage, shot } from '../support/browser.js';
-import { Child, until, World } from '../support/index.js';
+import { Child, test, until, World } from '../support/index.js';
 
 /** Two have names that a browser's address would take apart. */
 const POISON = ['poison-1.bin', 'poison #2?+é.bin', 'poison 100%.bin'];

@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { Child, freePort, until, World } from '../support/index.js';
+import { Child, freePort, test, type TestContext, until, World } from '../support/index.js';
 
 const CLI = resolve(__dirname, '../../apps/cli/main.js');
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { openUploadQueue } from '@app/shared/queue';
 import { Sessions, totals } from '@app/shared/records';
-import { until, World } from '../support/index.js';
+import { test, type TestContext, until, World } from '../support/index.js';
 
 const FILES = 100;
 /**

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { until, World, writeFileOf } from '../support/index.js';
+import { test, until, World, writeFileOf } from '../support/index.js';
 
 test('a dropped file becomes a verified blob under its session, and its source goes last', async (t) => {
   const world = await World.make(t);

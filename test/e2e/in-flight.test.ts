@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { until, World } from '../support/index.js';
+import { test, until, World } from '../support/index.js';
 
 const MIB = 2 ** 20;
 

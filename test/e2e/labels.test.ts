@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import test from 'node:test';
 import { Redis } from 'ioredis';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, until, World } from '../support/index.js';
 
 /** The headers of every request that the store got, by what it asked for. */
 function recorded(world: World): { what: string; headers: IncomingHttpHeaders }[] {

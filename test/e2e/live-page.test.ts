@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import test from 'node:test';
 import type { Page } from 'playwright-core';
 import { openPage, shot } from '../support/browser.js';
-import { until, World } from '../support/index.js';
+import { test, type TestContext, until, World } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 const TOKEN = 'a-token-of-this-test';
@@ -12,7 +11,7 @@ const ANSWER = 'Failed to load resource';
 const HOSTILE = ['<img src=x onerror=document.title=1>.bin', 'b\u202enib.exe\u0007.bin', '"\'&amp;%20.bin'];
 
 /** A world behind a token, and a page on it. */
-async function opened(t: test.TestContext, env: Record<string, string> = {}) {
+async function opened(t: TestContext, env: Record<string, string> = {}) {
   const world = await World.make(t, { proxy: true, env: { APP_API_TOKEN: TOKEN, ...env } });
   const seen = await openPage(t, TOKEN);
   const base = `http://127.0.0.1:${world.app('api').port}`;

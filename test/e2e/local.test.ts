@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { after, describe, it } from 'node:test';
 import { Child, freePort } from '../support/child.js';
+import { test } from '../support/test.js';
 import { until } from '../support/until.js';
 
 const LOCAL = resolve(__dirname, '../../scripts/local.js');
@@ -13,7 +13,7 @@ const GONE_MS = 60_000;
 describe('npm run local', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-local-'));
   const incoming = join(folder, 'nfs/incoming');
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   function start(...args: string[]): Child {
     const env = { PATH: process.env.PATH ?? '', HOME: folder };
@@ -34,7 +34,7 @@ describe('npm run local', () => {
     assert.ok(local.alive, local.stderr);
   }
 
-  it('goes on with its session after it was killed, leaves no process, and says at its end what is left', async () => {
+  test('goes on with its session after it was killed, leaves no process, and says at its end what is left', async () => {
     const first = start('--port', String(await freePort()), '--session', 'Zürich 1');
     await ready(first);
     writeFileSync(join(incoming, 'red \u001b[31m.bin'), 'bytes');
@@ -77,7 +77,7 @@ describe('npm run local', () => {
     );
   });
 
-  it('names what a killed one left, and refuses to start beside it', async () => {
+  test('names what a killed one left, and refuses to start beside it', async () => {
     const own = mkdtempSync(join(tmpdir(), 'sluice-local-'));
     const left = new Child('sleep', ['600'], { PATH: process.env.PATH ?? '' });
     try {
@@ -95,7 +95,7 @@ describe('npm run local', () => {
     }
   });
 
-  it('says what it can do', async () => {
+  test('says what it can do', async () => {
     const help = await run('--help');
     assert.equal(help.code, 0);
     for (const option of ['--session', '--port', '--demo', '--list', '--folder'])

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { until, World } from '../support/index.js';
+import { test, until, World } from '../support/index.js';
 
 test('a finished session has its manifest in the api and in the store', async (t) => {
   const world = await World.make(t, { env: { APP_WRITE_MANIFEST: 'true' } });

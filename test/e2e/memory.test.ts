@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { World } from '../support/index.js';
+import { test, World } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 /** What the image tells every process of Node. */

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { Child, freePort, until, World } from '../support/index.js';
+import { Child, freePort, test, until, World } from '../support/index.js';
 
 const OBSERVABILITY = resolve(__dirname, '../../../k8s/observability');
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import test, { type TestContext } from 'node:test';
-import { ACCOUNT, World } from '../support/index.js';
+import { ACCOUNT, test, type TestContext, World } from '../support/index.js';
 
 /** Starts an uploader with these settings and returns how it ended; it must end by itself. */
 async function ending(t: TestContext, more: Record<string, string>) {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import test from 'node:test';
-import { until, World } from '../support/index.js';
+import { test, until, World } from '../support/index.js';
 
 /** Names that break naive code, each of which must arrive under exactly its name. */
 const KEPT = [

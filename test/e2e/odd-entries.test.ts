@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { reasonFileName } from '@app/shared/domain';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, until, World } from '../support/index.js';
 
 const OLD = new Date('2026-01-01');
 

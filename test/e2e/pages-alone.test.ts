@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { Redis } from 'ioredis';
 import { jobId } from '@app/shared/domain';
 import { openUploadQueue, uploadJob } from '@app/shared/queue';
 import { openPage, shot } from '../support/browser.js';
-import { World } from '../support/index.js';
+import { test, World } from '../support/index.js';
 
 test('where no other host answers, every page is shown whole, and none was asked for', async (t) => {
   const world = await World.make(t, { start: ['api'] });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { Child, until, World } from '../support/index.js';
+import { Child, test, until, World } from '../support/index.js';
 
 const CLI = resolve(__dirname, '../../apps/cli/main.js');
 const NIGHT = 'night 1 & more';

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
 import ts from 'typescript';
-import { Child, writeFileOf, World } from '../support/index.js';
+import { Child, test, World, writeFileOf } from '../support/index.js';
 
 const RECIPES = readFileSync(resolve(__dirname, '../../../docs/recipes.md'), 'utf8');
 const TOKEN = 'a-token-of-this-test';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { makeCertificate, TlsProxy } from '../support/tls-proxy.js';
-import { TestRedis, until, World, type AppRole } from '../support/index.js';
+import { type AppRole, test, type TestContext, TestRedis, until, World } from '../support/index.js';
 
 /** The rule of docs/deploy.md. */
 const RULE = ['resetkeys', '~{sluice}*', 'resetchannels', '&{sluice}:*', '+@all', '-@admin', '-@dangerous'];

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { FORMAT } from '@app/shared/records';
-import { previousRelease, until, World, type App, type AppRole } from '../support/index.js';
+import { type App, type AppRole, previousRelease, test, until, World } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 const NEW = undefined;

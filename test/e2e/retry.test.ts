@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { Redis } from 'ioredis';
 import { jobId } from '@app/shared/domain';
 import { openUploadQueue } from '@app/shared/queue';
-import { TcpProxy, until, World } from '../support/index.js';
+import { TcpProxy, test, until, World } from '../support/index.js';
 
 const BAD = ['by-api.bin', 'by-board.bin', 'by-nobody.bin'];
 

@@ -4,9 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { openPage, shot } from '../support/browser.js';
-import { Child, freePort, until, World } from '../support/index.js';
+import { Child, freePort, test, type TestContext, until, World } from '../support/index.js';
 
 const DOCUMENTED = /```nginx\n([\s\S]*?)```/.exec(readFileSync('docs/deploy.md', 'utf8'))?.[1] ?? '';
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { Child, until, World } from '../support/index.js';
+import { Child, test, until, World } from '../support/index.js';
 
 const ROOT = resolve(__dirname, '../../..');
 const RUNBOOK = readFileSync(join(ROOT, 'docs/operate.md'), 'utf8');

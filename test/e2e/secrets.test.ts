@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { ACCOUNT, until, World } from '../support/index.js';
+import { ACCOUNT, test, until, World } from '../support/index.js';
 
 const TOKEN = 'the-token-of-this-test';
 const PASSWORD = 'p@ss/of:this test';

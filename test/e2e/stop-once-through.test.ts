@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { Child, seen, until, World } from '../support/index.js';
+import { Child, seen, test, until, World } from '../support/index.js';
 
 const CLI = resolve(__dirname, '../../apps/cli/main.js');
 

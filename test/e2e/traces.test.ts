@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { jobId } from '@app/shared/domain';
 import { jobKey } from '@app/shared/queue';
 import { Collector, type SeenSpan } from '../support/collector.js';
-import { freePort, seen, until, World } from '../support/index.js';
+import { freePort, seen, test, type TestContext, until, World } from '../support/index.js';
 
 const SECRET = 'k-9f3b72d1';
 const MIB = 1024 * 1024;

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
 import { Queue } from 'bullmq';
 import { jobId, reasonFileName } from '@app/shared/domain';
 import { uploadJob } from '@app/shared/queue';
 import { Moves } from '@app/shared/records';
-import { Child, until, World } from '../support/index.js';
+import { Child, test, until, World } from '../support/index.js';
 import { openPage } from '../support/browser.js';
 
 const CLI = resolve(__dirname, '../../apps/cli/main.js');

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import {
   dropTree,
   foldersBelow,
   foldersOf,
   FolderWatch,
   seen,
+  test,
   treeOf,
   until,
   World,

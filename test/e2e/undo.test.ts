@@ -10,8 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { Child, seen, until, World } from '../support/index.js';
+import { Child, seen, test, until, World } from '../support/index.js';
 
 const CLI = resolve(__dirname, '../../apps/cli/main.js');
 

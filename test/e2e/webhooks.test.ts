@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import test, { type TestContext } from 'node:test';
 import { Queue } from 'bullmq';
 import { Webhook } from 'standardwebhooks';
-import { freePort, seen, until, World } from '../support/index.js';
+import { freePort, seen, test, type TestContext, until, World } from '../support/index.js';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=';
 const REDIS_PREFIX = '{sluice}';

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { reasonFileName, removingName } from '@app/shared/domain';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, TestContext, until, World } from '../support/index.js';
 
 /** The user of the image. */
 const UID = 10_001;
@@ -119,12 +118,18 @@ function release(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
-test('one entry that may not be touched waits alone, with its whole path in problems; every other file goes on', async (t) => {
-  const foreign = await Foreign.make(t);
-  await foreign.world.startSession('blocked');
+describe('one entry that may not be touched waits alone, with its whole path in problems; every other file goes on', () => {
+  const all = new TestContext('one entry that may not be touched');
+  let foreign: Foreign;
   let files = 0;
-  for (const [kind, make] of Object.entries(KINDS)) {
-    await t.test(kind, async (t) => {
+  beforeAll(async () => {
+    foreign = await Foreign.make(all);
+    await foreign.world.startSession('blocked');
+  });
+  afterAll(() => all.end());
+
+  for (const [kind, make] of Object.entries(KINDS))
+    test(kind, async (t) => {
       const path = make(foreign);
       t.after(() => release(path));
       await foreign.blocked(path);
@@ -133,14 +138,17 @@ test('one entry that may not be touched waits alone, with its whole path in prob
       release(path);
       await foreign.blocked(path, false);
     });
-  }
-  const { body } = await foreign.world.api('/v1/files/bad.bin');
-  assert.equal(body.state, 'failed');
-  seen(t, {
-    fault: 'one entry of the volume may not be touched',
-    injected: 'folders and files of root, chattr +i; another user',
-    promised: 'that entry alone waits and is named, the rest goes on',
-    files,
+
+  test('and what is quarantined beside them stays so', async (t) => {
+    const { body } = await foreign.world.api('/v1/files/bad.bin');
+    assert.equal(body.state, 'failed');
+    assert.equal(files, Object.keys(KINDS).length);
+    seen(t, {
+      fault: 'one entry of the volume may not be touched',
+      injected: 'folders and files of root, chattr +i; another user',
+      promised: 'that entry alone waits and is named, the rest goes on',
+      files,
+    });
   });
 });
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { messageOf } from '@app/shared/domain';
-import { seen, TestAzurite, TestRedis } from '../support/index.js';
+import { seen, test, TestAzurite, type TestContext, TestRedis } from '../support/index.js';
 import { RequestRig, type Passed, type RequestFault, type Services } from './lab/requests.js';
 
 /** Systems at once: some faults are over only when a lock of 15 s has run out. */

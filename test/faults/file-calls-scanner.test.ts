@@ -1,4 +1,4 @@
-import test from 'node:test';
+import { test } from '../support/index.js';
 import { everyFileCall } from './lab/file-calls.js';
 
 test('every call of the scanner that changes a file may kill it, fail, or report failure although it was made', (t) =>

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { Volume } from '@app/shared/files';
 import { openUploadQueue, uploadJob } from '@app/shared/queue';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, type TestContext, until, World } from '../support/index.js';
 import { strangeVolume } from './lab/strange-volume.js';
 
 const COMPOSED = 'Caf\u00e9.bin';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, until, World } from '../support/index.js';
 
 /** The user of the image. */
 const UID = 10_001;

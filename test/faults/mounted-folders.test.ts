@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { until, World } from '../support/index.js';
+import { test, until, World } from '../support/index.js';
 
 /** Mounts something, and notes what is to be unmounted again before its folder goes. */
 function mount(mounted: string[], target: string, ...args: string[]): void {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { runInNfsLab, seen } from '../support/index.js';
+import { runInNfsLab, seen, test } from '../support/index.js';
 
 test('the whole system over a real NFS 4.1: files move, a hang and stale handles lose nothing', async (t) => {
   const { code, output, reports } = await runInNfsLab('dist/test/faults/lab/system.js', { limitS: 280 });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { until, World } from '../support/index.js';
+import { test, until, World } from '../support/index.js';
 
 const ROOT = resolve(__dirname, '../../..');
 const PASSWORD = 'a-password-of-this-test';

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { Layout } from '@app/shared/domain';
 import { findRestless, Volume } from '@app/shared/files';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, type TestContext, until, World } from '../support/index.js';
 import { strangeVolume } from './lab/strange-volume.js';
 
 /** Volumes that never let a claimed file rest, by the option of the mount. */
@@ -66,22 +65,20 @@ for (const [option, { changed, fault, atStart }] of Object.entries(VOLUMES))
     });
   });
 
-test('what keeps changing is found by a probe, and refused by the canary', async (t) => {
-  for (const [options, found, refusal] of [
-    [[], [], null],
-    [['--new-inodes'], ['inode'], 'a rename changes the inode of a file'],
-    [['--moving-ctimes='], ['change time'], 'the change time of a file changes although nobody touches it'],
-    [['--name-max=39'], [], 'the volume takes names of at most 39 bytes; Sluice needs 40'],
-  ] as const)
-    await t.test(options.join() || 'a plain volume', async (each) => {
-      const mounted = await strangeVolume(each, ...options);
-      assert.deepEqual(await probed(each, mounted), found);
-      const { code, said } = await canary(mounted);
-      assert.equal(code, refusal === null ? 0 : 1, said);
-      if (refusal !== null) assert.ok(said.includes(refusal), said);
-      else assert.match(said, /longest name of a file +255 bytes/);
-    });
-});
+for (const [options, found, refusal] of [
+  [[], [], null],
+  [['--new-inodes'], ['inode'], 'a rename changes the inode of a file'],
+  [['--moving-ctimes='], ['change time'], 'the change time of a file changes although nobody touches it'],
+  [['--name-max=39'], [], 'the volume takes names of at most 39 bytes; Sluice needs 40'],
+] as const)
+  test(`what keeps changing is found by a probe, and refused by the canary: ${options.join() || 'a plain volume'}`, async (t) => {
+    const mounted = await strangeVolume(t, ...options);
+    assert.deepEqual(await probed(t, mounted), found);
+    const { code, said } = await canary(mounted);
+    assert.equal(code, refusal === null ? 0 : 1, said);
+    if (refusal !== null) assert.ok(said.includes(refusal), said);
+    else assert.match(said, /longest name of a file +255 bytes/);
+  });
 
 async function probed(t: TestContext, folder: string): Promise<string[]> {
   const volume = new Volume();

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { Redis } from 'ioredis';
 import { removingName, shortReasonFileName, shortRemovingName, sideNoteName } from '@app/shared/domain';
 import { Volume } from '@app/shared/files';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, until, World } from '../support/index.js';
 import { fileCallsLibrary } from './lab/file-calls.js';
 import { strangeVolume } from './lab/strange-volume.js';
 

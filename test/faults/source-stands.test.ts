@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { seen, until, World } from '../support/index.js';
+import { seen, test, type TestContext, until, World } from '../support/index.js';
 import { strangeVolume } from './lab/strange-volume.js';
 
 const NAMES = ['keep-small.bin', `keep-${'n'.repeat(230)}.bin`, 'keep-large.bin'];

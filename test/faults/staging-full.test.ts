@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { until, World, seen } from '../support/index.js';
+import { seen, test, type TestContext, until, World } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 

@@ -3,10 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { VolumeError } from '@app/shared/domain';
 import { Volume } from '@app/shared/files';
-import { Child, until, World, writeFileOf, seen } from '../support/index.js';
+import { Child, seen, test, type TestContext, until, World, writeFileOf } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
-import test from 'node:test';
-import { App, freePort } from '../support/index.js';
+import { App, freePort, test } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 const TOKEN = 'a:b c\u00fc-token';

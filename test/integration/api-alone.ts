@@ -1,5 +1,4 @@
-import type { TestContext } from 'node:test';
-import { App, freePort, TestRedis, type Answer } from '../support/index.js';
+import { type Answer, App, freePort, type TestContext, TestRedis } from '../support/index.js';
 
 /** An api with a Redis of its own and nothing else. Both end with the test. */
 export interface ApiAlone {

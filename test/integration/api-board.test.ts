@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 const META = '{sluice}:upload:meta';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Answer } from '../support/index.js';
+import { test } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 const PATHS = [

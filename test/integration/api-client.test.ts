@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { test, type TestContext } from '../support/index.js';
 import { seeded } from './api-seeded.js';
 
 const ROOT = resolve(__dirname, '../../..');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { test } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 /** Anybody may ask these, and nothing that a caller does makes them a 4xx. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { keptKey } from '@app/shared/records';
-import { until } from '../support/index.js';
+import { test, type TestContext, until } from '../support/index.js';
 import { seeded } from './api-seeded.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 

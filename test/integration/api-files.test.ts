@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { jobId, type SessionRef } from '@app/shared/domain';
 import type { PodReport } from '@app/shared/pods';
 import { uploadJob } from '@app/shared/queue';
 import { VERSION } from '@app/shared/runtime';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import type { ApiAlone } from './api-alone.js';
 import { seeded, type Seeded } from './api-seeded.js';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import type { SessionRef } from '@app/shared/domain';
 import { openUploadQueue, uploadJob } from '@app/shared/queue';
 import { Incoming, Moves, Sessions } from '@app/shared/records';
+import { test, type TestContext } from '../support/index.js';
 import { apiAlone, type ApiAlone } from './api-alone.js';
 
 const PREFIX = '{sluice}';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { App, freePort, TestRedis, until } from '../support/index.js';
+import { App, freePort, test, TestRedis, until } from '../support/index.js';
 import { apiAlone, type ApiAlone } from './api-alone.js';
 
 const CALLS: [string, string][] = [

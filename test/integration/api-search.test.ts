@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { Redis } from 'ioredis';
 import { jobStates } from '@app/shared/queue';
 import { History, Moves, Trim, type IncomingEntry } from '@app/shared/records';
-import { TestRedis, until } from '../support/index.js';
+import { test, TestRedis, until } from '../support/index.js';
 import { seeded, type Seeded } from './api-seeded.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 

@@ -1,8 +1,8 @@
-import type { TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { Pods } from '@app/shared/pods';
 import { openUploadQueue, type UploadQueue } from '@app/shared/queue';
 import { Incoming, Moves, Sessions } from '@app/shared/records';
+import type { TestContext } from '../support/index.js';
 import { apiAlone, type ApiAlone } from './api-alone.js';
 
 const PREFIX = '{sluice}';

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { Redis } from 'ioredis';
 import { Incoming, Sessions } from '@app/shared/records';
 import { Pods, type PodReport } from '@app/shared/pods';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 const PREFIX = '{sluice}';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { jobId, sessionKey } from '@app/shared/domain';
 import { uploadJob } from '@app/shared/queue';
+import { test, type TestContext } from '../support/index.js';
 import { seeded } from './api-seeded.js';
 
 const ONE = { datePrefix: '20260131', encodedSession: 'nightly', name: 'nightly' };

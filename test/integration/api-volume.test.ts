@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { until } from '../support/index.js';
+import { test, type TestContext, until } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 function folder(t: TestContext): string {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import type { Redis } from 'ioredis';
 import { NO_BATCH } from '@app/shared/records';
-import { until, type Answer } from '../support/index.js';
+import { type Answer, test, until } from '../support/index.js';
 import { seeded } from './api-seeded.js';
 
 const session = { datePrefix: '20260131', encodedSession: 'night', name: 'night' };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import test from 'node:test';
 import fc from 'fast-check';
 import type { Answer } from '../support/index.js';
+import { test } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 
 const UUID_V7 = /^00-session-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

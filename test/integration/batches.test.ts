@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { BatchConflict, Moves, NO_BATCH, Sessions } from '@app/shared/records';
-import { TestRedis } from '../support/index.js';
+import { test, type TestContext, TestRedis } from '../support/index.js';
 import { seeded } from './api-seeded.js';
 
 const PREFIX = '{sluice}';

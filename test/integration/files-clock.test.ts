@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
 import { Volume, VolumeClock } from '@app/shared/files';
+import { test } from '../support/index.js';
 
 test("the volume's clock is read off a file, runs on by itself, and is never ahead", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-clock-'));

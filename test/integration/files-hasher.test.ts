@@ -3,12 +3,12 @@ import { createHash, randomBytes, randomInt } from 'node:crypto';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
 import fc from 'fast-check';
 import { blockLength, planUpload } from '@app/shared/domain';
 import { Staging, type StagedFile } from '@app/shared/files';
 import { HashMemory } from '../../libs/shared/src/files/hash-memory.js';
 import { compileMd5, Md5Kernel, MD5_BEGIN, LANES, STEP } from '../../libs/shared/src/files/md5-kernel.js';
+import { test } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 const md5 = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest();

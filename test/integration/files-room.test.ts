@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { Staging, type Reservation } from '@app/shared/files';
+import { test, type TestContext } from '../support/index.js';
 
 const blockRule = { maxBlockSize: 8, maxSinglePutSize: 8, blockMemory: 8 };
 

@@ -5,10 +5,9 @@ import * as fs from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { StagingError, type BlockRule } from '@app/shared/domain';
 import { momentIn, Staging, type Reservation, type StagedFile, type StageResult } from '@app/shared/files';
-import { until } from '../support/index.js';
+import { test, type TestContext, until } from '../support/index.js';
 
 const MIB = 1024 * 1024;
 const SESSION = '20260101/my%20session';

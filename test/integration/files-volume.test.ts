@@ -4,10 +4,10 @@ import { lookup } from 'node:dns/promises';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { Volume, type Entry, type FileCall, type FolderLook, type VolumeOptions } from '@app/shared/files';
 import { sameFile, VolumeError } from '@app/shared/domain';
 import { until } from '../support/until.js';
+import { test, type TestContext } from '../support/index.js';
 
 function folderOf(t: TestContext): string {
   const folder = fs.mkdtempSync(join(tmpdir(), 'sluice-files-'));

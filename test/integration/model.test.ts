@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import test from 'node:test';
 import { check_spec_with_cfg, initSync } from 'tla-checker';
+import { test } from '../support/index.js';
 
 const FOLDER = resolve(__dirname, '../../../docs/model');
 const SPEC = readFileSync(join(FOLDER, 'Move.tla'), 'utf8');

@@ -6,12 +6,12 @@ import { get as getSecure, createServer as createSecure } from 'node:https';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { parseNoProxy } from '@app/shared/config';
 import { WaysOut } from '@app/shared/network';
 import { HttpProxy } from '../support/http-proxy.js';
 import { makeCertificate } from '../support/tls-proxy.js';
 import { until } from '../support/until.js';
+import { test, type TestContext } from '../support/index.js';
 
 async function listening(t: TestContext, server: Server): Promise<number> {
   const sockets = new Set<{ destroy(): unknown }>();

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
 import { promisify } from 'node:util';
+import { test } from '../support/index.js';
 
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../../..');

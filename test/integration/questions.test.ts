@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import type { Redis } from 'ioredis';
 import { Pods } from '@app/shared/pods';
 import { Questions, type Answerer } from '@app/shared/questions';
 import { connectForRequests } from '@app/shared/redis';
-import { Child, TestRedis, until } from '../support/index.js';
+import { Child, test, type TestContext, TestRedis, until } from '../support/index.js';
 import { Asking, NoAnswer } from '../../apps/api/asking.js';
 import { RedisGate } from '../../apps/api/redis-gate.js';
 

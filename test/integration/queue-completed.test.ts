@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { COMPLETED_KEPT, openUploadQueue, QUEUE_NAME, trimCompleted, uploadJob } from '@app/shared/queue';
-import { TestRedis, until } from '../support/index.js';
+import { test, TestRedis, until } from '../support/index.js';
 
 const PREFIX = '{sluice}';
 

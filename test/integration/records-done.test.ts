@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { jobStates } from '@app/shared/queue';
 import { History, Moves, Sessions, Trim, type FileRecord } from '@app/shared/records';
-import { TestRedis } from '../support/index.js';
+import { test, type TestContext, TestRedis } from '../support/index.js';
 
 const PREFIX = '{sluice}';
 const BASE = 'https://account.blob.core.windows.net/ingest/20260131/my%2520session/';

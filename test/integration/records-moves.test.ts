@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { Interrupted } from '@app/shared/domain';
 import { Moves, Sessions, totals } from '@app/shared/records';
-import { TestRedis } from '../support/index.js';
+import { test, type TestContext, TestRedis } from '../support/index.js';
 
 const PREFIX = '{sluice}';
 const session = { datePrefix: '20260131', encodedSession: 'my%20session' };

@@ -1,14 +1,13 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { Queue, Worker, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
 import { encodeSession, jobId, type SessionRef } from '@app/shared/domain';
 import { Pods } from '@app/shared/pods';
 import { uploadJob, type UploadPayload } from '@app/shared/queue';
 import { Incoming, Moves, Sessions } from '@app/shared/records';
-import { App, freePort, TestRedis, until } from '../support/index.js';
+import { App, freePort, type TestContext, TestRedis, until } from '../support/index.js';
 
 const PREFIX = '{sluice}';
 /** The session of these tests. */

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { NO_BATCH } from '@app/shared/records';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 
 const FACTS = { blobUrl: 'http://x', size: 10, md5: null, mtimeMs: 1, attempts: 1, pod: 'a', maxFiles: 100 };

@@ -12,8 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { Child, until } from '../support/index.js';
+import { Child, test, until } from '../support/index.js';
 import { ScannerAlone } from './scanner-alone.js';
 
 test('a file is taken once two looks agree and it is old enough, into the active session', async (t) => {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone } from './scanner-alone.js';
 
 test('a file operation that hangs makes the scanner unhealthy, never silent, and ends by itself', async (t) => {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { jobId, sessionKey } from '@app/shared/domain';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 
 test('a name that is dropped again while the first file is under way is held, then taken', async (t) => {

@@ -11,8 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone } from './scanner-alone.js';
 
 test('a second scanner is ready and stands by, and takes over when the first one dies', async (t) => {

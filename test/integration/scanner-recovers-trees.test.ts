@@ -9,9 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { reasonFileName, removingName, sessionKey } from '@app/shared/domain';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 
 const KEY = sessionKey(SESSION);

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { jobId, reasonFileName, removingName, sessionKey } from '@app/shared/domain';
 import type { PodReport } from '@app/shared/pods';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 
 const KEY = sessionKey(SESSION);

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { sessionKey } from '@app/shared/domain';
-import { until } from '../support/index.js';
+import { test, until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
 
 const sessionOf = (alone: ScannerAlone): Record<string, unknown> =>

@@ -11,10 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { messageOf } from '@app/shared/domain';
 import type { App } from '../support/index.js';
 import { pause, Stop, until } from '../support/index.js';
+import { test } from '../support/index.js';
 import { ScannerAlone } from './scanner-alone.js';
 
 const OLD = new Date('2026-01-01');

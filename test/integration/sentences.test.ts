@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import test, { type TestContext } from 'node:test';
-import { App, freePort, until } from '../support/index.js';
+import { App, freePort, test, type TestContext, until } from '../support/index.js';
 import { apiAlone } from './api-alone.js';
 import { ScannerAlone } from './scanner-alone.js';
 

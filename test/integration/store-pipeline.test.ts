@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import test, { type TestContext } from 'node:test';
 import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import { blockId, StoreError } from '@app/shared/domain';
 import { WaysOut } from '@app/shared/network';
 import { BlobStore } from '../../apps/uploader/blob-store/blob-store.js';
 import { openContainer, type BodyDigests } from '../../apps/uploader/blob-store/pipeline.js';
 import { PLAIN_LABELS } from '../../apps/uploader/blob-store/writes.js';
-import { ACCOUNT, Proxy, TestAzurite } from '../support/index.js';
+import { ACCOUNT, Proxy, test, TestAzurite, type TestContext } from '../support/index.js';
 
 const BYTES = Buffer.alloc(5000, 'sluice');
 const MD5 = createHash('md5').update(BYTES).digest();

@@ -1,23 +1,29 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import test, { type TestContext } from 'node:test';
 import { BlobServiceClient, StorageSharedKeyCredential, type BlockBlobClient } from '@azure/storage-blob';
 import { Redis } from 'ioredis';
 import {
   ACCOUNT,
   Proxy,
   RedisProxy,
+  type Rule,
   TcpProxy,
+  test,
   TestAzurite,
+  TestContext,
   TestRedis,
   until,
-  type Rule,
 } from '../support/index.js';
 
 const isBlock: Rule['match'] = (request) => request.url?.includes('comp=block&') ?? false;
 
-test('the store, seen through the proxy, misbehaves as it is told to', async (t) => {
-  const { proxy, blob, read } = await store(t);
+describe('the store, seen through the proxy, misbehaves as it is told to', () => {
+  const all = new TestContext('the store');
+  let { proxy, blob, read } = {} as Awaited<ReturnType<typeof store>>;
+  beforeAll(async () => {
+    ({ proxy, blob, read } = await store(all));
+  });
+  afterAll(() => all.end());
   const id = Buffer.from('0000').toString('base64');
   const bytes = randomBytes(200_000);
   const stage = (): Promise<unknown> =>
@@ -25,7 +31,7 @@ test('the store, seen through the proxy, misbehaves as it is told to', async (t)
       transactionalContentMD5: createHash('md5').update(bytes).digest(),
     });
 
-  await t.test('it passes and counts', async () => {
+  test('it passes and counts', async () => {
     await stage();
     await blob.commitBlockList([id]);
     assert.deepEqual(await read(), bytes);
@@ -34,18 +40,18 @@ test('the store, seen through the proxy, misbehaves as it is told to', async (t)
     assert.equal(proxy.counts.get('PUT blocklist'), 1);
   });
 
-  await t.test('a status is answered to the chosen requests alone', async () => {
+  test('a status is answered to the chosen requests alone', async () => {
     proxy.rules = [{ match: isBlock, fault: { kind: 'status', status: 503, code: 'ServerBusy' } }];
     await assert.rejects(stage(), { statusCode: 503 });
     assert.equal(await blob.exists(), true);
   });
 
-  await t.test('damage is refused by the service', async () => {
+  test('damage is refused by the service', async () => {
     proxy.rules = [{ match: isBlock, fault: { kind: 'damage' } }];
     await assert.rejects(stage(), { statusCode: 400 });
   });
 
-  await t.test('a lost answer, a cut and a reset are errors of the connection', async () => {
+  test('a lost answer, a cut and a reset are errors of the connection', async () => {
     for (const fault of [
       { kind: 'lose-answer' },
       { kind: 'cut', afterBytes: 1000 },
@@ -56,7 +62,7 @@ test('the store, seen through the proxy, misbehaves as it is told to', async (t)
     }
   });
 
-  await t.test('what is held goes on whole', async () => {
+  test('what is held goes on whole', async () => {
     proxy.rules = [{ match: isBlock, fault: { kind: 'hold' } }];
     const staged = stage();
     await until('the block is held', () => proxy.holding === 1);
@@ -64,7 +70,7 @@ test('the store, seen through the proxy, misbehaves as it is told to', async (t)
     await staged;
   });
 
-  await t.test('what is delayed arrives, and so does what is slowed', async () => {
+  test('what is delayed arrives, and so does what is slowed', async () => {
     proxy.always({ kind: 'delay', ms: 100 });
     await stage();
     proxy.pass();
@@ -73,7 +79,7 @@ test('the store, seen through the proxy, misbehaves as it is told to', async (t)
     proxy.bytesPerSecond = 0;
   });
 
-  await t.test('refused, and back on the same port', async () => {
+  test('refused, and back on the same port', async () => {
     await proxy.refuse();
     await assert.rejects(stage(), /ECONNREFUSED|ECONNRESET|socket hang up/);
     await proxy.listen();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import test from 'node:test';
 import { Child } from '../support/child.js';
+import { test } from '../support/index.js';
 
 const ROOMS = resolve(__dirname, '../../libs/shared/src');
 /** What a process of this environment says of the spans that it begins, and what it logs. */

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import test from 'node:test';
 import { Layout } from '@app/shared/domain';
 import { Volume } from '@app/shared/files';
 import { putBack } from '../../apps/uploader/steps/put-back.js';
+import { test } from '../support/index.js';
 
 const SESSION = { datePrefix: '20260131', encodedSession: 'back' };
 const NAME = 'a/b/x.bin';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import test, { type TestContext } from 'node:test';
 import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import { Redis } from 'ioredis';
 import { WaysOut } from '@app/shared/network';
@@ -9,7 +8,7 @@ import { BlobStore } from '../../apps/uploader/blob-store/blob-store.js';
 import { openContainer, type BodyDigests } from '../../apps/uploader/blob-store/pipeline.js';
 import { SessionVerifier } from '../../apps/uploader/verify-session/verify-page.js';
 import { blockId } from '@app/shared/domain';
-import { ACCOUNT, Proxy, TestAzurite, TestRedis } from '../support/index.js';
+import { ACCOUNT, Proxy, test, TestAzurite, type TestContext, TestRedis } from '../support/index.js';
 
 const PREFIX = '{sluice}';
 const session = { datePrefix: '20260131', encodedSession: 's' };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from '../support/index.js';
 import { IMAGE } from './command.js';
 import { of, render } from './manifests.js';
 import { asPod, Podman } from './podman.js';

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
-import { freePort, until } from '../support/index.js';
+import { freePort, test, until } from '../support/index.js';
 import { command, tryCommand } from './command.js';
 import { allMoved, ask, BIG, containerAt, dropThirty } from './moved.js';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from '../support/index.js';
 import { command, IMAGE, tryCommand } from './command.js';
 
 const BASE = 'node:24-trixie-slim';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import type { TestContext } from '../support/index.js';
 import { command, tryCommand, type Ended } from './command.js';
 import { asYaml } from './manifests.js';
 

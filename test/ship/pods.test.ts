@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { ACCOUNT, until } from '../support/index.js';
+import { ACCOUNT, test, until } from '../support/index.js';
 import { AZURITE, IMAGE, VALKEY } from './command.js';
 import { of, render } from './manifests.js';
 import { allMoved, ask, containerAt, dropThirty } from './moved.js';

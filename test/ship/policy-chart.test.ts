@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { parseConfig, SCHEMA } from '@app/shared/config';
+import { test } from '../support/index.js';
 import { lint, template, tryHelm, type Values } from './chart.js';
 import { of, render } from './manifests.js';
 import { mayEnter, mayReach } from './network.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from '../support/index.js';
 import { of, render } from './manifests.js';
 import { mayEnter } from './network.js';
 import { schemaFaults } from './schema.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
+import { test } from '../support/index.js';
 import { ROOT } from './command.js';
 import { of, render } from './manifests.js';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { parseConfig, parseQuantity, unknownVariables, type Role } from '@app/shared/config';
+import { test } from '../support/index.js';
 import { ROOT } from './command.js';
 import { of, render } from './manifests.js';
 import { schemaFaults } from './schema.js';

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
 import { chromium, type Page } from 'playwright-core';
+import type { TestContext } from './test.js';
 
 const ARTIFACTS = resolve(process.cwd(), 'artifacts');
 

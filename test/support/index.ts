@@ -11,3 +11,4 @@ export * from './world.js';
 export * from './chaos.js';
 export * from './seen.js';
 export * from './trees.js';
+export * from './test.js';

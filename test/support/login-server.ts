@@ -1,6 +1,6 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TestContext } from 'node:test';
+import type { TestContext } from './test.js';
 import type { Certificate } from './tls-proxy.js';
 
 /** The tenant that it signs in. */

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
+import type { TestContext } from './test.js';
 
 /** A row of the table in docs/reliability.md: what a test injected, and what it saw. */
 export interface Seen {

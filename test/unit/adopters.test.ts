@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
 import { parse } from 'yaml';
+import { test } from '../support/index.js';
 
-/** Seen from dist/test/unit. */
-const ROOT = resolve(__dirname, '../../..');
+const ROOT = resolve(__dirname, '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const there = (path: string): boolean => existsSync(join(ROOT, path));
 const { version, license, scripts } = JSON.parse(read('package.json')) as {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { alsoShown, readWalk, wasShown, type Shown } from '../../apps/api/files/walk.js';
+import { test } from '../support/index.js';
 
 /** What Node takes as the head of a request, less what else stands in one; bytes. */
 const ADDRESS_MAX = 12 * 1024;

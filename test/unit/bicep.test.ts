@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
 import { SCHEMA } from '@app/shared/config';
+import { test } from '../support/index.js';
 
 /** Seen from dist/test/unit. What a compiler would say, CI asks one: the job `bicep`. */
-const ROOT = resolve(__dirname, '../../..');
+const ROOT = resolve(__dirname, '../..');
 const FOLDER = join(ROOT, 'deploy/azure');
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.bicep'));
 const text = (name: string): string => readFileSync(join(FOLDER, name), 'utf8');

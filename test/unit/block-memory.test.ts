@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import test from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Interrupted } from '@app/shared/domain';
 import { BlockMemory } from '../../apps/uploader/blob-store/block-memory.js';
+import { test } from '../support/index.js';
 
 const MIB = 2 ** 20;
 const FOREVER = new AbortController().signal;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import { test, type TestContext } from '../support/index.js';
 
 const CLI = resolve(__dirname, '../../apps/cli/main.js');
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { draw } from '../../apps/cli/draw.js';
 import { Flights, rateOf, secondsLeft } from '../../apps/cli/flights.js';
 import { cut, escaped, fitted, formatSeconds, jsonLine, table, widthOf } from '../../apps/cli/print.js';
+import { test } from '../support/index.js';
 
 // eslint-disable-next-line no-control-regex
 const RAW = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { statusLines } from '../../apps/cli/commands/status.js';
+import { test } from '../support/index.js';
 
 const POD = {
   name: 'scanner-0',

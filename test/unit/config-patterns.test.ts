@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import picomatch from 'picomatch';
 import { parseConfig } from '@app/shared/config';
+import { test } from '../support/index.js';
 
 const patternsOf = (text: string) =>
   parseConfig('scanner', { APP_IGNORE_PATTERNS: text }).scan.ignorePatterns;

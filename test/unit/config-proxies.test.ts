@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { ConfigError, parseConfig, parseNoProxy, proxyOf, type Proxies } from '@app/shared/config';
+import { test } from '../support/index.js';
 
 const PROXY = 'http://me:secret@proxy.example:3128';
 const proxied = (url: string, noProxy: string): boolean => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import {
   ConfigError,
@@ -15,6 +14,7 @@ import {
   type Role,
   type Variable,
 } from '@app/shared/config';
+import { test } from '../support/index.js';
 
 const KEY = 'c2VjcmV0LWtleS1ub2JvZHktbWF5LXNlZQ==';
 const azure = { APP_AZURE_ACCOUNT_URL: 'https://acme.blob.core.windows.net', APP_AZURE_CONTAINER: 'ingest' };

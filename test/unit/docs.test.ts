@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import test from 'node:test';
 import { SCHEMA } from '@app/shared/config';
 import { FILE_STATES } from '@app/shared/domain';
 import { madeFiles } from '../../scripts/docs.js';
+import { test } from '../support/index.js';
 
-/** Seen from dist/test/unit. */
-const ROOT = resolve(__dirname, '../../..');
+const ROOT = resolve(__dirname, '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 for (const { path, text } of madeFiles(ROOT))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { differences, keepsChanging } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 const LOOK = { ino: 7n, size: 10, mtimeNs: 1n, ctimeNs: 1n };
 

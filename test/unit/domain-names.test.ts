@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import test from 'node:test';
 import fc from 'fast-check';
 import {
   blobName,
@@ -33,6 +32,7 @@ import {
   sideNoteName,
   sideNoteToken,
 } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 const text = fc.string({ unit: 'binary' });
 /** Any name that a file directly in the drop folder can have and Sluice takes. */

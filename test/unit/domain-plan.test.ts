@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import {
   backoffMs,
@@ -15,6 +14,7 @@ import {
   sameBlocks,
   VolumeError,
 } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 const MIB = 2 ** 20;
 const rule = { maxBlockSize: 8 * MIB, maxSinglePutSize: 4 * MIB, blockMemory: 64 * MIB };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { decideStability as decide, type Observation } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 const T = Date.parse('2026-01-31T12:00:00Z');
 const ns = (ms: number): bigint => BigInt(ms) * 1_000_000n;

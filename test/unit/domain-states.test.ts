@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { FILE_STATES, TRANSITIONS } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 /** Everything that `from` can become, through any number of moves. */
 function reachable(from: string): Set<string> {

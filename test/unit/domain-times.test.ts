@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { floorDivide, formatTimeMs, formatTimeNs, millisecondsOf } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 test("a file's time is rounded down on both sides of 1970", () => {
   assert.equal(formatTimeNs(-1_500_000_000n), '1969-12-31T23:59:58.500000000Z');

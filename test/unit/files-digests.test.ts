@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import test from 'node:test';
 import fc from 'fast-check';
 import { planUpload } from '@app/shared/domain';
 import { Digests } from '../../libs/shared/src/files/digests.js';
+import { test } from '../support/index.js';
 
 const md5 = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest();
 

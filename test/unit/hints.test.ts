@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import test from 'node:test';
 import { hintOf, OTHERWISE, REMEDIES } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
-const RUNBOOK = readFileSync(resolve(__dirname, '../../../docs/operate.md'), 'utf8');
+const RUNBOOK = readFileSync(resolve(__dirname, '../../docs/operate.md'), 'utf8');
 /** The rows of the runbook's table of codes: codes, and what to do. */
 const ROWS = (RUNBOOK.split(/^\| code .*$/m)[1] ?? '')
   .split('\n\n')[0]!

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import {
   mergeLabels,
   metadataFault,
@@ -10,6 +9,7 @@ import {
   tagsFault,
   writtenLabels,
 } from '@app/shared/config';
+import { test } from '../support/index.js';
 
 const faultsOf = (value: unknown): string => {
   const read = readLabels(value);

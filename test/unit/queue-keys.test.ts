@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { bullmqFault } from '@app/shared/queue';
+import { test } from '../support/index.js';
 
 test('the keys of BullMQ that our scripts read are those of the release that is installed, and no other', () => {
   assert.equal(bullmqFault(), null);

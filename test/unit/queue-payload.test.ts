@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { jobId } from '@app/shared/domain';
 import { readPayload } from '@app/shared/queue';
+import { test } from '../support/index.js';
 
 test('what was seen of a file that settles comes back from its job, with the clock that it was noted by', () => {
   const observation = { size: 3, mtime_ns: '1700000000500000000', ctime_ns: '1700000000600000000', since: 5 };

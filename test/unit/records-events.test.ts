@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { isBefore, isPlace, readEvents, readTold } from '@app/shared/records';
+import { test } from '../support/index.js';
 
 test('a message of the channel is an event or several, and what is none is left out', () => {
   const [a, b] = ['a', 'b'].map((filename) => ({ type: 'file', session: '20260131/s', filename }));

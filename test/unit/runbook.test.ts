@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
 import ts from 'typescript';
+import { test } from '../support/index.js';
 
-const ROOT = resolve(__dirname, '../../..');
+const ROOT = resolve(__dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const RUNBOOK = read('docs/operate.md');
 const QUOTES = [...RUNBOOK.matchAll(/^> (.+)$/gm)].map(([, quote]) => quote ?? '');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import type { IncomingEntry } from '@app/shared/records';
 import { News } from '../../apps/scanner/news.js';
+import { test } from '../support/index.js';
 
 const entry = (state: IncomingEntry['state'], why: string = state): IncomingEntry => ({
   ...{ state, why, since: 0, size: 5 },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { Smallest } from '../../apps/scanner/smallest.js';
+import { test } from '../support/index.js';
 
 test('the window keeps the smallest names, whatever their order and number', () => {
   fc.assert(

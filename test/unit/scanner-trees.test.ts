@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { folderOf } from '@app/shared/domain';
 import { KINDS, type Entry } from '@app/shared/files';
 import { ignoredBy } from '../../apps/scanner/ignored.js';
 import { heldFor, Namesakes } from '../../apps/scanner/namesakes.js';
 import { FolderContent, KnownFolders } from '../../apps/scanner/tree/known-folders.js';
+import { test } from '../support/index.js';
 
 const part = fc.constantFrom('a', 'b', 'c', 'A', 'a-1', '文');
 const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import fc from 'fast-check';
 import { Aside } from '../../apps/scanner/aside.js';
 import { ScanWindow } from '../../apps/scanner/scan-window.js';
+import { test } from '../support/index.js';
 
 /** What becomes of a file: it rests, it grows for ever, it is too young for ever, or it rests and cannot be opened. */
 type Kind = 'rests' | 'grows' | 'young' | 'closed';

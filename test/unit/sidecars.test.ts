@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import test from 'node:test';
 import { fileOfSidecar, readSidecar, sidecarNames } from '@app/shared/domain';
+import { test } from '../support/index.js';
 
 const SHA = createHash('sha256').update('x').digest('hex');
 const MD5 = createHash('md5').update('x').digest('hex');

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { StorageSharedKeyCredential } from '@azure/storage-blob';
 import fc from 'fast-check';
 import { blobName, encodeSession, fileNameFault, planUpload, StoreError } from '@app/shared/domain';
@@ -9,6 +8,7 @@ import { openContainer } from '../../apps/uploader/blob-store/pipeline.js';
 import { moveFile } from '../../apps/uploader/move-file.js';
 import { Planner, type PlannedFile } from '../../apps/uploader/plan.js';
 import type { Run, Tools } from '../../apps/uploader/run.js';
+import { test } from '../support/index.js';
 
 const RULE = { maxBlockSize: 1024, maxSinglePutSize: 4096, blockMemory: 1024 * 1024 };
 const ACCOUNT = 'https://account.blob.core.windows.net';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { restless } from '../../apps/uploader/restless.js';
+import { test } from '../support/index.js';
 
 const OUTCOME = { why: 'settling: it changed while it was uploaded', delayMs: 1000 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { stillProblems } from '../../apps/uploader/still.js';
+import { test } from '../support/index.js';
 
 test('what stands still is said with whom it waits for; a slow link is no silence', () => {
   const files = [

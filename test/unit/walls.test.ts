@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import test from 'node:test';
 import { ESLint } from 'eslint';
 import tseslint from 'typescript-eslint';
+import { test } from '../support/index.js';
 
 const FIXTURES = 'test/lint';
-/** Seen from dist/test/unit. */
-const CONFIG: string = '../../../eslint.config.mjs';
+const CONFIG: string = '../../eslint.config.mjs';
 const MARK = '// refused: ';
 
 interface Wall {

@@ -14,8 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { pieceOf, seen, Stop, until, World } from '../../support/index.js';
+import { pieceOf, seen, Stop, test, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import test from 'node:test';
-import { pause, pieceOf, seen, until, World } from '../../support/index.js';
+import { pause, pieceOf, seen, test, until, World } from '../../support/index.js';
 
 const PRELOAD = `--require ${resolve(__dirname, '../../support/shifted-clock.js')}`;
 /** Longer than the pauses of the producer below, also on a busy machine. */

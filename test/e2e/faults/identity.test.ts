@@ -5,13 +5,12 @@ import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import {
   BlobSASPermissions,
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { ACCOUNT, Child, freePort, seen, until, World } from '../../support/index.js';
+import { ACCOUNT, Child, freePort, seen, test, type TestContext, until, World } from '../../support/index.js';
 import { HttpProxy } from '../../support/http-proxy.js';
 import { loginServer, TENANT } from '../../support/login-server.js';
 import { makeCertificate, TlsProxy, type Certificate } from '../../support/tls-proxy.js';

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import { Redis } from 'ioredis';
 import { jobId, parseSessionKey, removingName } from '@app/shared/domain';
 import { Moves } from '@app/shared/records';
-import { seen, TcpProxy, until, World } from '../../support/index.js';
+import { seen, TcpProxy, test, until, World } from '../../support/index.js';
 
 const NAME = 'same.bin';
 const PREFIX = '{sluice}';

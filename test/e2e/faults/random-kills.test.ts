@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { makeTrouble, pause, randomOf, seen, until, World } from '../../support/index.js';
+import { makeTrouble, pause, randomOf, seen, test, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 const FILES = 120;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
-import { TestRedis, until, World, seen } from '../../support/index.js';
+import { seen, test, type TestContext, TestRedis, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 /** Contract section 5: every connection is on the new primary within 30 s, without a restart. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { seen, until, World } from '../../support/index.js';
+import { seen, test, until, World } from '../../support/index.js';
 
 /** What the api says of a Redis that went back. */
 const GONE_BACK = /Redis went back in time at \S+ or before: records since (\S+) may be missing/;

@@ -2,9 +2,18 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import { Child, freePort, TestRedis, until, World, seen, type AppRole } from '../../support/index.js';
+import {
+  type AppRole,
+  Child,
+  freePort,
+  seen,
+  test,
+  type TestContext,
+  TestRedis,
+  until,
+  World,
+} from '../../support/index.js';
 import { makeCertificate } from '../../support/tls-proxy.js';
 
 const MIB = 1024 * 1024;

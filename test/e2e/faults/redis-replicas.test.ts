@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { seen, TestRedis, until, World } from '../../support/index.js';
+import { seen, test, TestRedis, until, World } from '../../support/index.js';
 
 test('where replicas are asked for, a source stays until they have its receipt, and is counted once', async (t) => {
   const world = await World.make(t, { env: { APP_REDIS_WAIT_REPLICAS: '1' } });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
 import {
   AccountSASPermissions,
   AccountSASResourceTypes,
@@ -11,7 +10,7 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { ACCOUNT, seen, until, World, type App } from '../../support/index.js';
+import { ACCOUNT, type App, seen, test, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 const KEY = new StorageSharedKeyCredential(ACCOUNT.name, ACCOUNT.key);

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
-import { ACCOUNT, seen, until, World, type Fault, type Proxy } from '../../support/index.js';
+import { ACCOUNT, type Fault, type Proxy, seen, test, until, World } from '../../support/index.js';
 import { makeCertificate, TlsProxy } from '../../support/tls-proxy.js';
 
 const PAGES: Readonly<Record<string, Fault>> = {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
-import test from 'node:test';
-import { pieceOf, seen, until, World, type Fault } from '../../support/index.js';
+import { type Fault, pieceOf, seen, test, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 const POLICY = 'x-ms-has-immutability-policy';

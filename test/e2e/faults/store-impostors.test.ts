@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
-import { ACCOUNT, seen, until, World } from '../../support/index.js';
+import { ACCOUNT, seen, test, until, World } from '../../support/index.js';
 import { makeCertificate, TlsProxy } from '../../support/tls-proxy.js';
 
 const MIB = 1024 * 1024;

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import test from 'node:test';
-import { pieceOf, seen, until, World } from '../../support/index.js';
+import { pieceOf, seen, test, until, World } from '../../support/index.js';
 
 const SIZE = 100_000;
 const NAME = 'labelled.bin';

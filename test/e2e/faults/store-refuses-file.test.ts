@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'node:test';
-import { until, World } from '../../support/index.js';
+import { test, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { seen, until, World } from '../../support/index.js';
+import { seen, test, until, World } from '../../support/index.js';
 
 test('a store that says nothing is said while a file waits for it, and the file goes on once it speaks', async (t) => {
   const world = await World.make(t, { proxy: true });

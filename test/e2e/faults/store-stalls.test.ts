@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { pause, seen, until, World } from '../../support/index.js';
+import { pause, seen, test, until, World } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 

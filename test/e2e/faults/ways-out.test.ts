@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { ACCOUNT, seen, until, World, type App } from '../../support/index.js';
+import { ACCOUNT, type App, seen, test, type TestContext, until, World } from '../../support/index.js';
 import { HttpProxy, type HttpProxyOptions } from '../../support/http-proxy.js';
 import { makeCertificate, TlsProxy } from '../../support/tls-proxy.js';
 

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { Sessions, totals } from '@app/shared/records';
 import {
@@ -12,6 +11,7 @@ import {
   freePort,
   seen,
   TestAzurite,
+  type TestContext,
   TestRedis,
   until as untilSeen,
   writeFileOf,

@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
-import { Child, until } from '../../support/index.js';
+import { Child, type TestContext, until } from '../../support/index.js';
 
 const SCRIPT = resolve(__dirname, '../../../../test/faults/lab/strange-volume.py');
 

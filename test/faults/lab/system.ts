@@ -6,8 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { pause, until, World, writeFileOf } from '../../support/index.js';
+import { pause, type TestContext, until, World, writeFileOf } from '../../support/index.js';
 
 const MIB = 1024 * 1024;
 const { NFS_A = '', NFS_B = '', NFS_EXPORT = '' } = process.env;
