@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { openApiFiles } from '../../scripts/openapi.js';
 import { test } from '../support/index.js';
 
-const ROOT = resolve(__dirname, '../..');
+const ROOT = resolve(__dirname, '../../..');
 
 test('docs/openapi.json and the calls in the README are those of the code', async () => {
   for (const { path, text } of await openApiFiles(ROOT))
