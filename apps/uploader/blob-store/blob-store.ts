@@ -198,11 +198,9 @@ export class BlobStore {
   async namesUnder(beginning: string, signal: AbortSignal): Promise<ReadonlySet<string> | null> {
     return this.call('list blobs', async () => {
       const pages = this.container.listBlobsFlat({ prefix: beginning, abortSignal: signal }).byPage();
-      const { value } = await pages.next();
-      if (value === undefined) return new Set();
-      return value.continuationToken
-        ? null
-        : new Set(value.segment.blobItems.map((item: { name: string }) => item.name));
+      for await (const { continuationToken, segment } of pages)
+        return continuationToken ? null : new Set(segment.blobItems.map(({ name }) => name));
+      return new Set();
     });
   }
 
