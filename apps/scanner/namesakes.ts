@@ -95,7 +95,7 @@ class NameIndex {
 }
 
 /** `a` and `a/b` of `a/b/x`. */
-function foldersAbove(name: string): string[] {
+export function foldersAbove(name: string): string[] {
   const folders: string[] = [];
   for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) folders.push(name.slice(0, at));
   return folders;

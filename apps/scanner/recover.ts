@@ -5,6 +5,7 @@ import { dropJobsOfNothing, dropRecordsOfNothing, type EmptyHanded } from './emp
 import { removeEmptyFolders } from './empty-folders.js';
 import { addJobs, confirmed, firstOfEachName, payloadOf } from './found.js';
 import { putLeftOversBack, sweep, type LeftOvers } from './left-overs.js';
+import { foldersAbove } from './namesakes.js';
 import { LeaseLost, mustLead, type ScannerParts } from './parts.js';
 import { removeOrphanReasons, showQuarantined } from './quarantined.js';
 import { bringSidecarsBack } from './sidecars-alone.js';
@@ -112,7 +113,9 @@ async function requeueClaimed(
   blocked: BlockedEntries,
 ): Promise<void> {
   const claimed = firstOfEachName(folders).filter(
-    ({ session, filename }) => !hands.has(blobName(session, filename)),
+    // a folder may have come between a claim and its look: an uploader that has its name in hand sets it aside whole
+    ({ session, filename }) =>
+      ![filename, ...foldersAbove(filename)].some((name) => hands.has(blobName(session, name))),
   );
   const states = await parts.states(claimed.map(({ filename }) => jobId(filename)));
   const without = claimed.flatMap((file, i) => {

@@ -147,6 +147,7 @@ async function claimThenStage(
 ): Promise<StageResult | Moved> {
   const claimed = await run.step('claim', () => claim(run, found, tools));
   if (!claimed) return { outcome: await nothingLeft(run, tools) };
+  if (claimed === 'directory') return { kind: 'not-a-file', fileKind: claimed };
   const settled = await settle(run, tools);
   if (settled === 'gone') return { outcome: await nothingLeft(run, tools) };
   if (!settled.rests) return 'kind' in settled ? settled : settled.unsettled;

@@ -38,7 +38,7 @@ export class Quarantining {
       last_attempt_at: at,
     };
     try {
-      const moved = await quarantine(run, reason, tools);
+      const moved = await quarantine(run, reason, tools, cause.code === 'NotAPlainFile');
       if (moved !== 'moved') {
         const why = moved === 'gone' ? GONE : TAKEN;
         await moves.forget(run.session, run.filename, run.lock);

@@ -175,6 +175,14 @@ test('a file is claimed on the way, while that is in time and its name is free',
   assert.equal(first.bytes?.toString(), 'new', 'what stands there already is claimed, and never replaced');
   assert.equal(fs.readFileSync(dropped, 'utf8'), 'newer');
   await first.discard();
+
+  fs.rmSync(dropped);
+  fs.rmSync(claimed);
+  fs.mkdirSync(dropped);
+  place.source('dropped/half.part', Buffer.from('its producer still writes'));
+  assert.deepEqual(await stage(place, claimed, { claim }), { kind: 'not-a-file', fileKind: 'directory' });
+  assert.ok(fs.existsSync(join(dropped, 'half.part')), 'a folder that took its place is not claimed');
+  assert.ok(!fs.existsSync(claimed));
 });
 
 test('without the whole digest, only a single put has one', async (t) => {

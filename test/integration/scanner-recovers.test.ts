@@ -38,6 +38,7 @@ test('claimed files go back to the queue, into the date and session that their f
 test('a claim that a living pod has in hand is left to it', async (t) => {
   const alone = await ScannerAlone.make(t);
   alone.put(join(alone.processing, KEY, 'mine.bin'));
+  alone.put(join(alone.processing, KEY, 'exchanged.bin/half.part'));
   alone.put(join(alone.processing, KEY, 'free.bin'));
   const pod: PodReport = {
     id: 'abc',
@@ -50,7 +51,7 @@ test('a claim that a living pod has in hand is left to it', async (t) => {
     volume: null,
     disk: { volume: null, staging: null },
     problems: [],
-    hands: [`${KEY}/mine.bin`],
+    hands: [`${KEY}/mine.bin`, `${KEY}/exchanged.bin`],
     rates: {},
   };
   await alone.pods.report(pod);
@@ -61,6 +62,7 @@ test('a claim that a living pod has in hand is left to it', async (t) => {
   await alone.jobOf('free.bin');
   await alone.recoveries(app);
   assert.equal(await alone.job('mine.bin'), undefined);
+  assert.equal(await alone.job('exchanged.bin/half.part'), undefined, 'nor what is in a folder of its name');
   clearInterval(beats);
   await alone.pods.leave('abc');
   await alone.jobOf('mine.bin');

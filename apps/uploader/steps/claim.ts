@@ -23,19 +23,20 @@ export class NameConflict extends Error {
 
 /**
  * Brings the file into its session's folder by one atomic rename, never over a file that is there: that one is claimed
- * already. Safe to repeat.
+ * already. A folder that took the file's place stays where it is. Safe to repeat.
  *
- * @returns whether it is there now
+ * @returns whether it is there now; `directory` where a folder has its place
  * @throws VolumeError; NamesakeStands; NameConflict; Interrupted where another run has taken the job over
  */
-export async function claim(run: Run, found: Found, tools: Tools): Promise<boolean> {
+export async function claim(run: Run, found: Found, tools: Tools): Promise<boolean | 'directory'> {
   if (found.place === 'processing') return true;
   // a run that waited for room, or slept, must not claim a newer file of this name for its own session
   await requireOwnershipUnlessNew(run);
   if (found.place === 'failed') return bringBack(run, tools);
   if (found.place !== 'incoming') return putLeftOverBack(run, tools);
   const { layout } = tools;
-  if ((await bring(layout.incoming(run.filename), run, tools)) !== 'missing') return true;
+  const brought = await bring(layout.incoming(run.filename), run, tools);
+  if (brought !== 'missing') return brought === 'directory' ? brought : true;
   const isFailed = await isOwn(layout.failed(run.session, run.filename), run, tools);
   return isFailed ? bringBack(run, tools) : putLeftOverBack(run, tools);
 }
@@ -43,15 +44,20 @@ export async function claim(run: Run, found: Found, tools: Tools): Promise<boole
 /**
  * Renames a file into its session's folder, and makes the folders that it needs.
  *
- * @returns `taken` where a file of its name is there already, `missing` where there is nothing to rename
+ * @returns `taken` where a file of its name is there already, `missing` where there is nothing to rename, `directory` where
+ * that is a folder
  */
-async function bring(source: string, run: Run, tools: Tools): Promise<'renamed' | 'taken' | 'missing'> {
+async function bring(
+  source: string,
+  run: Run,
+  tools: Tools,
+): Promise<'renamed' | 'taken' | 'missing' | 'directory'> {
   const { layout, volume } = tools;
   const target = layout.processing(run.session, run.filename);
   // ENOENT says too little: a folder, the file, or (NFS repeats requests) nothing may be missing
   for (let tries = 0; tries < TRIES; tries++) {
-    const renamed = await volume.renameToFree(source, target);
-    if (renamed === 'renamed' || renamed === 'taken') return renamed;
+    const renamed = await volume.renameFileToFree(source, target);
+    if (renamed === 'renamed' || renamed === 'taken' || renamed === 'directory') return renamed;
     if (renamed === 'folder') await makeFree(target, tools);
     else {
       if (await isOwn(target, run, tools)) return 'renamed';
@@ -79,9 +85,10 @@ export async function makeFree(path: string, { volume }: Tools): Promise<void> {
 }
 
 /** Moves a quarantined file back to work; its reason goes. */
-async function bringBack(run: Run, tools: Tools): Promise<boolean> {
+async function bringBack(run: Run, tools: Tools): Promise<boolean | 'directory'> {
   const { layout, volume } = tools;
   const brought = await bring(layout.failed(run.session, run.filename), run, tools);
+  if (brought === 'directory') return brought;
   if (brought === 'taken') return true;
   if (brought === 'missing') return putLeftOverBack(run, tools);
   await removeReasonFile(volume, layout.reasons(run.session, run.filename));

@@ -16,14 +16,17 @@ export type Quarantined = 'moved' | 'gone' | 'taken';
  * existing file, and never a newer file of the name. Its checksums come after it. Safe to repeat: a file that is there
  * already stays.
  *
+ * @param folderToo whether a folder goes too that has the file's name in the drop folder: for the run that has just found it so.
+ * It goes from there at once, since recovery would take what is in it for claimed files
  * @throws VolumeError; NamesakeStands; NameConflict; Interrupted where another run has taken the job over
  */
 export async function quarantine(
   run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
   reason: QuarantineReason,
   tools: Tools,
+  folderToo = false,
 ): Promise<Quarantined> {
-  const moved = await quarantineFile(run, reason, tools);
+  const moved = await quarantineFile(run, reason, tools, folderToo);
   if (moved === 'moved') await quarantineSidecars(run, tools);
   return moved;
 }
@@ -32,6 +35,7 @@ async function quarantineFile(
   run: Pick<Run, 'session' | 'filename' | 'payload' | 'stillOwned'>,
   reason: QuarantineReason,
   tools: Tools,
+  folderToo: boolean,
 ): Promise<Quarantined> {
   const { layout, volume } = tools;
   const target = layout.failed(run.session, run.filename);
@@ -50,7 +54,7 @@ async function quarantineFile(
     // on a volume that folds names the other one may be a namesake, which says nothing of a file that is gone
     if (quarantined && isDropped) return 'taken';
     if (quarantined && quarantined !== 'namesake') return 'moved';
-    if (!isDropped) return 'gone';
+    if (!isDropped && !(folderToo && dropped?.kind === 'directory')) return 'gone';
   }
   await makeFolderFor(layout.failedFolder(run.session, run.filename), tools);
   const there = await volume.lstat(target);

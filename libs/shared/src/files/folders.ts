@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 
@@ -46,14 +46,33 @@ export type Renamed = 'renamed' | 'missing' | 'taken' | 'folder' | 'namesake';
 
 /** Renames onto a name that should be free. */
 export function renameToFree(from: string, to: string): Renamed {
-  const there = unless(['ENOENT', 'ENOTDIR'], undefined, () => lstatSync(to, { throwIfNoEntry: false }));
-  if (!there)
-    // in between, or on the way, a folder may have come where no file is, or a file where a folder was
-    return unless(['EISDIR', 'ENOTEMPTY', 'EEXIST'], 'folder', () =>
-      unless(['ENOTDIR'], 'missing', () => rename(from, to)),
-    );
-  if (!isListed(to)) return 'namesake';
+  return standsAt(to) ?? renameOnto(from, to);
+}
+
+/**
+ * The same for what is to be a file. A folder that has its name by now is its producer's, who may still write into it: it is
+ * told by `directory`, and stays. The look costs NFS no round trip: the rename would look the name up.
+ */
+export function renameFileToFree(from: string, to: string): Renamed | 'directory' {
+  return standsAt(to) ?? (lookAt(from)?.isDirectory() ? 'directory' : renameOnto(from, to));
+}
+
+function standsAt(path: string): 'taken' | 'folder' | 'namesake' | null {
+  const there = lookAt(path);
+  if (!there) return null;
+  if (!isListed(path)) return 'namesake';
   return there.isDirectory() ? 'folder' : 'taken';
+}
+
+function lookAt(path: string): Stats | undefined {
+  return unless(['ENOENT', 'ENOTDIR'], undefined, () => lstatSync(path, { throwIfNoEntry: false }));
+}
+
+function renameOnto(from: string, to: string): Renamed {
+  // in between, or on the way, a folder may have come where no file is, or a file where a folder was
+  return unless(['EISDIR', 'ENOTEMPTY', 'EEXIST'], 'folder', () =>
+    unless(['ENOTDIR'], 'missing', () => rename(from, to)),
+  );
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 import { workerData } from 'node:worker_threads';
 import { copyBytes, local } from './copy-bytes.js';
 import { Digests, type FileDigests } from './digests.js';
-import { makeFolder, renameToFree, type Renamed } from './folders.js';
+import { makeFolder, renameFileToFree } from './folders.js';
 import { isOver, type Moment } from './moment.js';
 import { PIECE } from './hash-memory.js';
 import type { HashSlot } from './hasher.js';
@@ -81,6 +81,7 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
   if (request.claim) {
     if (isOver(request.claim.before)) return { kind: 'unclaimed' };
     const claimed = claim(request.claim.from, request.source);
+    if (claimed === 'directory') return { kind: 'not-a-file', fileKind: claimed };
     // what stands there under another name, or as a folder, is another file's, whose bytes must never be staged for this one
     if (claimed !== 'renamed' && claimed !== 'taken') return { kind: 'unclaimed' };
   }
@@ -101,9 +102,9 @@ async function stage(request: StageRequest, call: Served): Promise<StageAnswer> 
   }
 }
 
-function claim(from: string, to: string): Renamed {
+function claim(from: string, to: string): ReturnType<typeof renameFileToFree> {
   try {
-    return renameToFree(from, to);
+    return renameFileToFree(from, to);
   } catch (error) {
     throw new StepFault('volume', 'renameToFree', error);
   }

@@ -147,6 +147,11 @@ export class Volume {
     return this.#ask({ operation: 'renameToFree', path: from, to });
   }
 
+  /** The same for what is to be a file. @returns also `directory` where that has its name by now: then nothing was done */
+  renameFileToFree(from: string, to: string): Promise<Renamed | 'directory'> {
+    return this.#ask({ operation: 'renameFileToFree', path: from, to });
+  }
+
   /** Removes a file's name. @returns false where there was none. */
   unlink(path: string): Promise<boolean> {
     return this.#askSoon({ operation: 'unlink', path });

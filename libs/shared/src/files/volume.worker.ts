@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../domain/errors.js';
 import { sameFile, type FileLook } from '../domain/identity.js';
-import { isListed, makeFolder, rename, renameToFree, unless } from './folders.js';
+import { isListed, makeFolder, rename, renameFileToFree, renameToFree, unless } from './folders.js';
 import { list } from './listing.js';
 import { isSameFolder, lookOf, type FolderLook } from './look.js';
 import { steadyMs } from './moment.js';
@@ -23,7 +23,7 @@ export type VolumeRequest =
       readonly names: readonly string[];
     }
   | { readonly operation: 'removeOldFolder'; readonly path: string; readonly expect: FolderLook }
-  | { readonly operation: 'renameToFree'; readonly path: string; readonly to: string }
+  | { readonly operation: 'renameToFree' | 'renameFileToFree'; readonly path: string; readonly to: string }
   | {
       readonly operation: 'setAside';
       readonly path: string;
@@ -74,6 +74,8 @@ serve((request: VolumeRequest, call: Served) => {
       return setAside(path, request.to, request.expect);
     case 'renameToFree':
       return renameToFree(path, request.to);
+    case 'renameFileToFree':
+      return renameFileToFree(path, request.to);
     case 'unlink':
       return unless(GONE, false, () => (fs.unlinkSync(path), true));
     case 'makeFolder':
