@@ -1,10 +1,14 @@
+import { blobName, fileOfSidecar, sessionKey, type SessionRef } from '@app/shared/domain';
+import { inHand } from '@app/shared/pods';
 import type { Watch } from '@app/shared/records';
+import { BlockedEntries } from './blocked-entries.js';
 import type { Listing } from './drop-folder.js';
 import type { Entries } from './entries.js';
 import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import type { ScanWindow } from './scan-window.js';
 import { take, type Taker } from './take.js';
+import { walkSession, type SessionFolder } from './walk.js';
 
 const GOES_LAST = 'held: the end marker goes last, and other files of its session are not in the store yet';
 
@@ -28,7 +32,8 @@ export function splitMarker(
 /**
  * Hands the end marker to the queue once nothing else of its session stands in the drop folder or is under way, and
  * nothing of it failed: whoever sees it in the store believes that all is there. Until then it is held. It came to rest
- * over two listings, so the last one has every file that was dropped before it.
+ * over two listings, so the last one has every file that was dropped before it; and all must be clear in two scans in a
+ * row, since a file that is put back into the drop folder may come after the listing.
  *
  * @param waiting what {@link othersWaiting} says; @param room in the queue
  * @returns how many were handed over
@@ -47,13 +52,17 @@ export async function takeMarker(
     entries.note(name, 'held', why, { size: look.size });
     return 0;
   };
+  const blob = blobName(session, name);
+  const wasClear = memory.clearMarker === blob;
+  memory.clearMarker = null;
   const { open, failed, firstFailed } = await parts.sessions.beforeMarker(session);
   if (failed > 0) {
     memory.blockedMarker = { name, failed, firstFailed };
     return hold(`held: the end marker goes last, and ${failedFiles(failed, firstFailed)}`);
   }
-  if (waiting > 0 || open > 0) return hold(GOES_LAST);
-  return take(parts, memory, [taker], room, session, entries);
+  if (waiting > 0 || open > 0 || (await isInHand(parts, session))) return hold(GOES_LAST);
+  memory.clearMarker = blob;
+  return wasClear ? take(parts, memory, [taker], room, session, entries) : hold(GOES_LAST);
 }
 
 /** How many files of the drop folder go to this session, beside the marker and those that the queue has already. */
@@ -67,8 +76,32 @@ export function othersWaiting(
   const later = window
     .notThisTime(looked)
     .filter((name) => memory.shown.entries.get(name)?.state !== 'ignored').length;
+  // what waited for a first file that is through by now is looked at in the next scan
+  const freed = [...listing.enqueued, ...listing.standing, ...listing.namesakes].filter(
+    (name) => !entries.byName.has(name),
+  ).length;
   const { settling, held } = entries.counts;
-  return settling - listing.late + held + window.passed + later;
+  return settling - listing.late + held + freed + window.passed + later;
+}
+
+/**
+ * Whether a file of a session is claimed, as the volume and the living pods say: a Redis that lost its data has no record
+ * of what uploaders have in hand. Asked only where the marker would go.
+ */
+async function isInHand(parts: ScannerParts, session: SessionRef): Promise<boolean> {
+  const { volume, layout, rules } = parts;
+  const key = sessionKey(session);
+  const folders: SessionFolder[] = [];
+  // what cannot be read is not known to be empty
+  const blocked = new BlockedEntries(volume, layout.roots, () => Promise.resolve(true));
+  const isSidecar = (name: string) => rules.sidecars !== 'off' && fileOfSidecar(name) !== null;
+  const hands = inHand(await parts.pods.alive());
+  await walkSession(volume, session, `${layout.roots.processing}/${key}`, blocked, isSidecar, folders);
+  return (
+    blocked.paths.length > 0 ||
+    folders.some(({ files, leftOvers }) => files.length + leftOvers.length > 0) ||
+    [...hands].some((blob) => blob.startsWith(`${key}/`))
+  );
 }
 
 /** The sentence for `problems` where a marker waits for failed files. */

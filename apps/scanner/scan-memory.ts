@@ -57,6 +57,9 @@ export class ScanMemory {
     readonly firstFailed: string | null;
   } | null = null;
 
+  /** The blob of the end marker that nothing stood in the way of in the last scan. */
+  clearMarker: string | null = null;
+
   /** Forgets everything: Redis lost its data, or another scanner led in between. */
   clear(): void {
     this.enqueued.clear();
@@ -68,6 +71,7 @@ export class ScanMemory {
     this.ownNames = [];
     this.stopping = null;
     this.blockedMarker = null;
+    this.clearMarker = null;
     this.shown.clear();
   }
 

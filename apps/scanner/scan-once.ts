@@ -79,7 +79,7 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
     // what stands in a folder that cannot be listed is not known
     const waiting = othersWaiting(memory, listing, window, names, entries) + blocked.paths.length;
     enqueued += await takeMarker(parts, memory, marker, waiting, room - enqueued, entries);
-  }
+  } else memory.clearMarker = null;
   if (stopping) await stopOnceThrough(parts, memory, stopping, entries);
   for (const name of window.notThisTime(names)) entries.keep(name);
   await removeEmptyFolders(parts, listing.empty, blocked);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { blobName, sessionKey } from '@app/shared/domain';
+import type { PodReport } from '@app/shared/pods';
 import { NO_BATCH } from '@app/shared/records';
 import { test, until } from '../support/index.js';
 import { ScannerAlone, SESSION } from './scanner-alone.js';
@@ -43,6 +45,74 @@ test('an end marker waits for every other file of its session, names what failed
   await (await alone.jobOf('c.bin')).remove();
   await alone.moves.receipt(SESSION, 'c.bin', 'c.bin', FACTS);
   rmSync(join(alone.incoming, 'c.bin'));
+  await alone.jobOf('END');
+});
+
+for (const known of ['the queue', 'recovery'] as const)
+  test(`an end marker waits for the second file of a name whose first, known from ${known}, has just come through`, async (t) => {
+    const alone = await ScannerAlone.make(t, { ...NO_RECOVERY, APP_POLL_INTERVAL_S: '1' });
+    const [home, claimed] = [
+      join(alone.incoming, 'x.bin'),
+      join(alone.processing, sessionKey(SESSION), 'x.bin'),
+    ];
+    let through = false;
+    const uploader =
+      known === 'the queue' ? alone.work(() => until('its upload may end', () => through, 120_000)) : null;
+    if (!uploader) alone.put(claimed);
+    const app = await alone.start();
+    await app.ready();
+    await start(alone);
+    if (uploader) {
+      alone.put(home);
+      await alone.jobOf('x.bin');
+      mkdirSync(join(claimed, '..'), { recursive: true });
+      renameSync(home, claimed);
+    } else await alone.jobOf('x.bin');
+    alone.put(home, 'the second file');
+    alone.put(join(alone.incoming, 'END'));
+    await alone.says('x.bin', /^held: the first file of this name is under way$/);
+    await alone.says('END', /^held: the end marker goes last/);
+
+    // between two scans: nothing of the session is under way, and nothing is noted of the name
+    app.freeze();
+    rmSync(claimed);
+    await alone.moves.receipt(SESSION, 'x.bin', 'first', FACTS);
+    const first = await alone.jobOf('x.bin');
+    through = true;
+    if (uploader) {
+      await until('its job is complete', () => first.isCompleted());
+      await uploader.close();
+    } else await first.remove();
+    app.thaw();
+    await until('the second file has a job', async () => (await alone.job('x.bin'))?.data.size === 15);
+    assert.equal(await alone.job('END'), undefined);
+  });
+
+test('an end marker waits for what uploaders have in hand, which a Redis that lost its data has no record of', async (t) => {
+  const alone = await ScannerAlone.make(t);
+  const claimed = join(alone.processing, sessionKey(SESSION), 'deep/x.bin');
+  const pod: PodReport = {
+    ...{ id: 'u', role: 'uploader', name: 'u', version: '0', started_at: '', ready: true, standby: false },
+    ...{ volume: null, disk: { volume: null, staging: null }, problems: [], rates: {} },
+    hands: [blobName(SESSION, 'deep/x.bin')],
+  };
+  alone.put(claimed);
+  await alone.pods.report(pod);
+  const app = await alone.start();
+  await app.ready();
+  await start(alone);
+  alone.put(join(alone.incoming, 'END'));
+  await alone.says('END', /^held: the end marker goes last/);
+  await alone.pods.report(pod);
+  await alone.recoveries(app);
+  assert.equal(await alone.job('END'), undefined);
+
+  // its source is gone, its receipt to come
+  await alone.pods.report(pod);
+  rmSync(claimed);
+  await alone.recoveries(app);
+  assert.equal(await alone.job('END'), undefined);
+  await alone.pods.leave(pod.id);
   await alone.jobOf('END');
 });
 
