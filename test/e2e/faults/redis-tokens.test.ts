@@ -124,6 +124,15 @@ test('tokens of seconds: every connection is signed in again before its own ends
     assert.deepEqual(line?.routes, { [`http://127.0.0.1:${tokens.port}`]: way });
   }
 
+  // what is connected after all were cut at once is signed in again too
+  for (const type of ['normal', 'pubsub'])
+    await world.redis.use((client) => client.call('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes'));
+  const then = tokens.issued();
+  await until('all that is connected anew is signed in anew', async () => {
+    const now = await connections(world.redis);
+    return now.size >= before.size && [...now.values()].every((token) => token > then);
+  });
+
   // every token that was given is refused from now on
   const users = Array.from({ length: tokens.issued() }, (_, i) => `identity-${i + 1}`);
   await world.redis.use((client) => client.call('ACL', 'DELUSER', ...users));

@@ -104,8 +104,8 @@ export class RedisLogin {
 
   /** The connection is closed. */
   leave(member: Member): void {
+    // the timer goes on: connections that are made anew begin with the token that is held
     this.members.delete(member);
-    if (this.members.size === 0) clearTimeout(this.timer);
   }
 
   private fetch(): Promise<Token> {
