@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Job } from 'bullmq';
 import { jobId, messageOf, sessionKey, type SessionRef } from '@app/shared/domain';
 import { uploadJob } from '@app/shared/queue';
 import type { FileRecord } from '@app/shared/records';
@@ -96,7 +97,7 @@ async function retryOne(parts: ApiParts, { session, filename }: FileRecord): Pro
       await gate.ask(() => queue.add(name, data, opts));
       return true;
     }
-    if (state === 'failed') return gate.ask(() => sendBack(parts, id));
+    if (state === 'failed') return sendBack(parts, id);
     if (state !== 'active' || !marked) return marked && (state === 'queued' || state === 'delayed');
     // its record says failed, and its job is about to
     if (Date.now() >= end) return false;
@@ -104,16 +105,19 @@ async function retryOne(parts: ApiParts, { session, filename }: FileRecord): Pro
   }
 }
 
-async function sendBack({ queue, log }: ApiParts, id: string): Promise<boolean> {
-  const job = await queue.getJob(id);
-  if (!job) return false;
+async function sendBack({ queue, gate, log }: ApiParts, id: string): Promise<boolean> {
+  const job = await gate.ask(() => queue.getJob(id));
+  return job ? gate.ask(() => sendJobBack(job, log)) : false;
+}
+
+async function sendJobBack(job: Job, log: ApiParts['log']): Promise<boolean> {
   try {
     await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
     return true;
   } catch (error) {
     if (await job.isFailed()) throw error;
     // somebody else was faster
-    log.debug({ job: id }, `not retried: ${messageOf(error)}`);
+    log.debug({ job: job.id }, `not retried: ${messageOf(error)}`);
     return false;
   }
 }
