@@ -54,6 +54,7 @@ export class Rounds {
 
   /** Forgets everything: this scanner has just taken the lead. */
   forget(): void {
+    this.doubtVolume();
     this.proved = false;
     this.forgetFiles();
   }
@@ -64,7 +65,7 @@ export class Rounds {
     return file && !file.underWay ? file.session : null;
   }
 
-  /** The volume seems to be the wrong one. */
+  /** The volume seems to be the wrong one, or may have been exchanged: nothing acts on it until it is proved again. */
   doubtVolume(): void {
     this.volumeId = null;
   }

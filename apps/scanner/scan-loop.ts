@@ -114,6 +114,7 @@ export class ScanLoop {
       if (!held && led) this.parts.log.warn('another scanner leads now, this one stands by');
       if (held && !led) {
         this.tookLead = true;
+        this.rounds.doubtVolume();
         this.seen = null;
         this.wake?.();
       }

@@ -160,7 +160,7 @@ export async function startScanner(
     standby: loop.standby,
     volume: loop.volumeId,
     disk: { volume: space, staging: null },
-    problems: loop.problems(),
+    problems: [...loop.problems(), ...(keptFiles?.problems() ?? [])],
     hands: [],
     rates: {},
   });
