@@ -128,7 +128,8 @@ export function labelsOf(run: Run, staged: StagedFile, tools: Tools): BlobLabels
     ...run.labels,
     contentType:
       contentType(run.filename.slice(run.filename.lastIndexOf('.') + 1)) || 'application/octet-stream',
-    md5: tools.rules.contentMd5 ? staged.md5 : null,
+    // of blocks it is taken only where somebody wants it; of a single put the service notes it itself
+    md5: tools.rules.contentMd5 || staged.plan.kind !== 'single' ? staged.md5 : null,
     // the key and form in which rclone keeps it too: https://rclone.org/azureblob/#modification-times
     metadata: {
       ...run.labels.metadata,
