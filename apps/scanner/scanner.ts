@@ -159,6 +159,7 @@ export async function startScanner(
     ready: health.readyReasons().length === 0,
     standby: loop.standby,
     volume: loop.volumeId,
+    sidecars: config.scan.sidecars,
     disk: { volume: space, staging: null },
     problems: [...loop.problems(), ...(keptFiles?.problems() ?? [])],
     hands: [],

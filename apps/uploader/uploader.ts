@@ -232,6 +232,7 @@ export async function startUploader(
         store,
         memory: new BlockMemory(config.blocks.blockMemory),
         moves,
+        states: jobStates(redis, prefix),
         replicated: () => waitForReplicas(redis, config.redis.waitReplicas),
         rules: {
           blocks: config.blocks,

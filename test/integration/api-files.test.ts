@@ -417,10 +417,11 @@ test('status says what is wrong between the pods', async (t) => {
   ]);
   const { incoming } = (await world.ask('/v1/status')).body;
   assert.deepEqual(incoming, { seen: 5, settling: 2, held: 1, ignored: 1, oldest_age_s: 9 });
-  await world.pods.report(pod('scanner'));
+  await world.pods.report(pod('scanner', { sidecars: 'off' }));
   await world.pods.report(
     pod('uploader', {
       volume: 'v2',
+      sidecars: 'optional',
       version: '0.0.9',
       hands: ['a', 'b'],
       disk: { volume: null, staging: { bytes_total: 0, bytes_free: 0, inodes_total: 10, inodes_free: 1 } },
@@ -431,6 +432,7 @@ test('status says what is wrong between the pods', async (t) => {
     'uploader uploader-0: its staging disk has used 90 % of its inodes',
     'The queue is paused: no new file is begun until it is resumed in Bull Board (/admin/queues).',
     'uploader uploader-0 has another volume than the scanner: v2 instead of v1.',
+    'uploader uploader-0 has APP_SIDECAR_CHECKSUMS=optional and the scanner off; give all of them one value.',
     `Pods run different versions: 0.0.9, ${VERSION}.`,
   ]);
   const { name, data, opts } = uploadJob({ date_prefix: '20260131', encoded_session: 's', filename: 'q' });
@@ -439,7 +441,7 @@ test('status says what is wrong between the pods', async (t) => {
   assert.equal(status.queue.waiting, 1);
   const uploader = status.pods.find((one: any) => one.role === 'uploader');
   assert.equal(uploader.in_hand, 2);
-  assert.equal('hands' in uploader || 'rates' in uploader, false);
+  assert.equal('hands' in uploader || 'rates' in uploader || 'sidecars' in uploader, false);
   await world.queue.resume();
   await world.pods.report(pod('uploader'));
   await world.pods.report(pod('scanner', { standby: true }));

@@ -36,6 +36,11 @@ export function problemsOf(pods: readonly PodReport[], situation: Situation): st
       sentences.push(
         `${pod.role} ${pod.name} has another volume than the scanner: ${pod.volume} instead of ${leader.volume}.`,
       );
+  for (const { role, name, sidecars } of pods)
+    if (leader?.sidecars && sidecars && sidecars !== leader.sidecars)
+      sentences.push(
+        `${role} ${name} has APP_SIDECAR_CHECKSUMS=${sidecars} and the scanner ${leader.sidecars}; give all of them one value.`,
+      );
   const versions = [...new Set(pods.map(({ version }) => version))].sort();
   if (versions.length > 1) sentences.push(`Pods run different versions: ${versions.join(', ')}.`);
   return sentences;

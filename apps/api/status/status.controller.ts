@@ -71,6 +71,6 @@ export class StatusController {
   }
 }
 
-function podView({ hands, rates: _rates, ...pod }: PodReport): PodView {
+function podView({ hands, rates: _rates, sidecars: _sidecars, ...pod }: PodReport): PodView {
   return { ...pod, problems: [...pod.problems], in_hand: hands.length };
 }

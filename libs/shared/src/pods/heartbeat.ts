@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Role } from '../config/index.js';
-import { parseObject } from '../domain/index.js';
+import { parseObject, type SidecarMode } from '../domain/index.js';
 import { bindScript, refusalIn, writeRefusal } from '../redis/index.js';
 
 /** How often a pod reports; milliseconds. */
@@ -31,6 +31,8 @@ export interface PodReport {
   readonly standby: boolean;
   /** The id in `<processing>/.sluice-volume` as this pod sees it; null where it sees none. */
   readonly volume: string | null;
+  /** Its `APP_SIDECAR_CHECKSUMS`; pods of 0.2, and an api, tell none. */
+  readonly sidecars?: SidecarMode;
   readonly disk: { readonly volume: DiskUse | null; readonly staging: DiskUse | null };
   /** Plain sentences; empty when all is well. */
   readonly problems: readonly string[];
