@@ -75,7 +75,9 @@ export async function listDropFolder(
       return true;
     } else if (name.length > SHORT && fileNameFault(name) !== null)
       entries.note(name, 'ignored', `ignored: ${fileNameFault(name)}`);
-    else if (!sidecars.offer(name)) sortFile(name, stopping?.takes(name) ?? true);
+    // what has a job is a file of its own, whatever was set since
+    else if (memory.enqueued.has(name) || !sidecars.offer(name))
+      sortFile(name, stopping?.takes(name) ?? true);
     return false;
   };
   const sortFile = (name: string, taken: boolean): void => {

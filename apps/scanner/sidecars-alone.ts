@@ -14,7 +14,8 @@ interface Alone {
 
 /**
  * Brings checksums to their files that a process left alone when it died: to a quarantined file beside it, else back to the
- * drop folder, never over another. One whose file has a job, or is in a living pod's hand, is left to that. Safe to repeat.
+ * drop folder, never over another. One whose file has a job, or is in a living pod's hand, is left to that; so is one that
+ * is a file of its own, taken while no file had a checksum. Safe to repeat.
  *
  * @param folders of sessions below `.processing`
  * @throws VolumeError; LeaseLost
@@ -29,11 +30,14 @@ export async function bringSidecarsBack(
   const { layout, volume, log } = parts;
   const alone = folders
     .flatMap(sidecarsAlone)
-    .filter(({ session, file }) => !hands.has(blobName(session, file)));
-  const states = await parts.states(alone.map(({ file }) => jobId(file)));
+    .filter(({ session, file, name }) => ![file, name].some((each) => hands.has(blobName(session, each))));
+  const ofFiles = await parts.states(alone.map(({ file }) => jobId(file)));
+  const ofOwn = await parts.states(alone.map(({ name }) => jobId(name)));
   for (const [i, { session, name, file }] of alone.entries()) {
-    const state = states[i];
-    if (state !== 'missing' && state !== 'completed' && state !== 'failed') continue;
+    if (
+      [ofFiles[i], ofOwn[i]].some((state) => state === 'queued' || state === 'active' || state === 'delayed')
+    )
+      continue;
     const from = layout.processing(session, name);
     const beside = layout.processing(session, file);
     if (await blocked.attempt(beside, isThere(volume, beside), 'perhaps')) continue;

@@ -1,9 +1,11 @@
 import {
   decideStability,
   fileOfSidecar,
+  lastPart,
   type FileLook,
   type Observation,
-  type VolumeError,
+  sidecarNames,
+  VolumeError,
 } from '@app/shared/domain';
 import type { Entries } from './entries.js';
 import { UNDER_WAY } from './held.js';
@@ -12,6 +14,8 @@ import type { ScannerParts } from './parts.js';
 import type { ScanMemory } from './scan-memory.js';
 import { putAside, type Taker } from './take.js';
 
+/** Any volume takes the name of a checksum beside a file whose own has no more bytes: eCryptfs takes 143. */
+const LONG = 139;
 /** Checksums without their files that one scan looks for and shows. */
 const SHOWN = 1_000;
 const OF_QUARANTINED = 'held: it is the checksum of a file that is quarantined, and goes with it at a retry';
@@ -45,9 +49,11 @@ export class Sidecars {
     const found = await lookAtMany(volume, layout.roots.incoming, names);
     const looks = new Map(names.map((name, i) => [name, found[i] ?? null]));
     const seen = new Map<string, Observation>();
+    const roomless = await this.withoutRoom(takers);
     const complete = takers.flatMap((taker): Taker[] => {
       const own = (this.byFile.get(taker.name) ?? []).filter((name) => looks.get(name) !== null);
-      const none = rules.sidecars === 'required' && own.length === 0 ? missing(taker.name) : null;
+      const waits = rules.sidecars === 'required' && own.length === 0 && !roomless.has(taker.name);
+      const none = waits ? missing(taker.name) : null;
       const why = own.reduce(
         (before, name) => before ?? this.waitsFor(memory, name, looks.get(name) ?? null, seen),
         none,
@@ -59,6 +65,28 @@ export class Sidecars {
     });
     memory.sidecars = seen;
     return complete;
+  }
+
+  /**
+   * Those that must have a checksum and can have none, since the volume takes no name for it: they would wait for ever, and go
+   * to an uploader, which quarantines them. @throws VolumeError
+   */
+  private async withoutRoom(takers: readonly Taker[]): Promise<Set<string>> {
+    const { rules, volume, layout } = this.parts;
+    if (rules.sidecars !== 'required') return new Set();
+    const long = takers.filter(
+      ({ name }) => !this.byFile.has(name) && Buffer.byteLength(lastPart(name)) > LONG,
+    );
+    // the last one is the shortest
+    const names = long.map(({ name }) => sidecarNames(name).at(-1)?.name ?? name);
+    const looks = await lookAtMany(volume, layout.roots.incoming, names);
+    return new Set(
+      long.flatMap(({ name }, i) => {
+        const look = looks[i];
+        const isTooLong = look instanceof VolumeError && look.code === 'ENAMETOOLONG';
+        return isTooLong || names[i] === name ? [name] : [];
+      }),
+    );
   }
 
   /** Why a file waits for one of its sidecars, or null. */
@@ -105,5 +133,6 @@ export class Sidecars {
 }
 
 function missing(name: string): string {
-  return `it waits for its checksum, ${name}.sha256 or ${name}.md5 (APP_SIDECAR_CHECKSUMS is required)`;
+  const names = sidecarNames(name).map((sidecar) => sidecar.name);
+  return `it waits for its checksum, ${names.join(' or ')} (APP_SIDECAR_CHECKSUMS is required)`;
 }

@@ -7,13 +7,8 @@ import { locate, type Found } from './steps/locate.js';
 import { putBack } from './steps/put-back.js';
 import { removeSource, SourceVanished } from './steps/remove.js';
 import { changed, restedAs, settle, type Unsettled } from './steps/settle.js';
-import {
-  claimSidecars,
-  compareDigests,
-  readSidecars,
-  releaseSidecars,
-  removeSidecars,
-} from './steps/sidecars.js';
+import { releaseSidecars, removeLeftSidecars, removeSidecars } from './steps/sidecar-ends.js';
+import { claimSidecars, compareDigests, readSidecars } from './steps/sidecars.js';
 import { upload } from './steps/upload.js';
 import { verify } from './steps/verify.js';
 
@@ -98,7 +93,7 @@ async function moveReserved(run: Run, found: Found, room: Reservation, tools: To
     const verified = await run.step('verify', () => verify(run, uploaded, tools));
     const removal = await run.step('remove', () => removeSource(run, verified, tools));
     if (!removal.removed) return removal.unsettled;
-    await removeSidecars(run, tools);
+    await removeSidecars(run, sidecars, tools);
     const { url, md5, claim, source } = verified;
     const facts = { blobUrl: url, size: source.size, md5, mtimeMs: millisecondsOf(source.mtimeNs) };
     return { outcome: { kind: 'done', facts }, claim };
@@ -181,7 +176,8 @@ function stage(
 /** Nothing of the file is on the volume: another run is through with it, or somebody took it away. */
 async function nothingLeft(run: Run, tools: Tools): Promise<Outcome> {
   const through = await tools.moves.hasReceipt(run.session, run.filename);
-  await (through ? removeSidecars(run, tools) : releaseSidecars(run, tools));
+  if (tools.rules.sidecars !== 'off')
+    await (through ? removeLeftSidecars(run, tools) : releaseSidecars(run, tools));
   return {
     kind: 'skipped',
     why: through ? 'an earlier run is through with it' : 'the file is gone from the volume',

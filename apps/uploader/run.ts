@@ -7,7 +7,7 @@ import {
   type SidecarMode,
 } from '@app/shared/domain';
 import { isOver, type Moment, type Staging, type Volume, type VolumeClock } from '@app/shared/files';
-import type { JobLock, ReadPayload } from '@app/shared/queue';
+import type { JobLock, JobState, ReadPayload } from '@app/shared/queue';
 import type { Moves } from '@app/shared/records';
 import type { BlobStore } from './blob-store/blob-store.js';
 import type { BlockMemory } from './blob-store/block-memory.js';
@@ -88,6 +88,8 @@ export interface Tools {
   readonly store: BlobStore;
   readonly memory: BlockMemory;
   readonly moves: Moves;
+  /** The states of jobs, by their ids and in their order. */
+  readonly states: (ids: readonly string[]) => Promise<JobState[]>;
   /** Waits for the replicas of Redis that must have a receipt. @throws TooFewReplicas */
   readonly replicated: () => Promise<void>;
   readonly rules: {

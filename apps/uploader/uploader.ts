@@ -162,6 +162,7 @@ export async function startUploader(
     ready: health.readyReasons().length === 0,
     standby: false,
     volume: watch.id,
+    sidecars: config.scan.sidecars,
     disk: { volume: watch.space, staging: worker ? await stagingUse() : null },
     problems: problems(),
     hands: hands.names(),

@@ -86,6 +86,10 @@ test('a wrong or unreadable checksum is quarantined with its file, and both are 
   put(world, 'huge.sha256', Buffer.alloc(10 * 1024 * 1024, '0'));
   put(world, 'huge', good);
   put(world, 'late', good);
+  // the longest name beside which no checksum can be, and one that may have its MD5
+  const [none, some] = ['n'.repeat(252), 'm'.repeat(250)] as const;
+  put(world, none, good);
+  put(world, some, good);
   put(world, 'link', good);
   symlinkSync('/etc/hostname', join(world.incoming, 'link.md5'));
   for (const [name, why] of [
@@ -99,31 +103,35 @@ test('a wrong or unreadable checksum is quarantined with its file, and both are 
       await until(`${each} stands in quarantine`, () => existsSync(failed(each)));
   }
   assert.match((await file(world, 'wrong')).hint, /dropped anew/);
+  await stateIs(world, none, 'failed', /ChecksumUnreadable: .*takes none for its checksum/);
+  assert.ok(existsSync(failed(none)));
+  await stateIs(world, some, 'settling', /it waits for its checksum, m+\.md5 \(/);
   await stateIs(world, 'late', 'settling', /it waits for its checksum, late.sha256 or late.md5/);
   await stateIs(world, 'link', 'settling', /its checksum link.md5 is a symlink, not a plain file/);
   assert.deepEqual(await world.blobs(), new Map());
 
   // recovery finds checksums in quarantine, and shows none of them as a file
   const { items } = (await world.api('/v1/files?state=failed')).body as { items: { filename: string }[] };
-  assert.deepEqual(items.map(({ filename }) => filename).sort(), ['empty', 'huge', 'other', 'wrong']);
+  assert.deepEqual(items.map(({ filename }) => filename).sort(), ['empty', 'huge', none, 'other', 'wrong']);
 
   writeFileSync(failed('wrong'), good);
   writeFileSync(failed('empty.md5'), digest('md5', good));
   put(world, 'other.sha256', `${digest('sha256', good)}  other\n`);
   put(world, 'late.md5', digest('md5', good));
+  put(world, `${some}.md5`, digest('md5', good));
   rmSync(join(world.incoming, 'link.md5'));
   put(world, 'link.md5', digest('md5', good));
   await stateIs(world, 'other.sha256', 'held', /goes with it at a retry/);
   const retried = await world.api('/v1/files/retry', { filenames: ['wrong', 'empty', 'other'] });
   assert.equal(retried.body.retried, 3);
-  await world.done(5);
+  await world.done(6);
   assert.deepEqual(
     [...(await world.blobs()).keys()].sort(),
-    ['empty', 'late', 'link', 'other', 'wrong'].map((name) => `${session}/${name}`),
+    ['empty', 'late', 'link', some, 'other', 'wrong'].map((name) => `${session}/${name}`),
   );
   await until('nothing of them is left', () => {
     const left = world.filesIn(world.volume);
-    if (left.every((path) => path.includes('huge'))) return true;
+    if (left.every((path) => path.includes('huge') || path.includes('nnnn'))) return true;
     throw new Error(left.join(' '));
   });
   assert.ok(existsSync(failed('huge.sha256')), 'the one that is not mended stays, with its checksum');
@@ -132,7 +140,7 @@ test('a wrong or unreadable checksum is quarantined with its file, and both are 
     injected: 'files with such checksums beside them, a late one, and a symlink in the place of one',
     promised:
       'quarantined with both digests or the fault, checksum and file together; mended and retried, they are stored',
-    files: 6,
+    files: 8,
   });
 });
 
@@ -174,5 +182,52 @@ test('an uploader is killed with checksums in hand: none is uploaded or lost, an
       'the checksum stays with its file and is compared again; the stray one goes back to the drop folder',
     files: 1,
     kills: 1,
+  });
+});
+
+test('a scanner without checksums and an uploader with them: both files arrive in the store, and the mismatch is said', async (t) => {
+  const world = await World.make(t, { proxy: true, start: ['api'] });
+  await Promise.all([
+    (await world.start('scanner', { APP_SIDECAR_CHECKSUMS: 'off' })).ready(),
+    (await world.start('uploader', { APP_SIDECAR_CHECKSUMS: 'optional' })).ready(),
+  ]);
+  const session = await world.startSession('mixed');
+  const bytes = Buffer.from('a file');
+  // its own upload waits while it stands where a checksum of the other would
+  world.proxy!.rules = [
+    {
+      match: ({ method, url }) => method === 'PUT' && !!url?.includes('x.bin.sha256'),
+      fault: { kind: 'hold' },
+    },
+  ];
+  put(world, 'x.bin.sha256', `${digest('sha256', bytes)}  x.bin\n`);
+  const claimed = join(world.processing, session, 'x.bin.sha256');
+  await until('it is under way', () => existsSync(claimed) && world.proxy!.holding > 0);
+  put(world, 'x.bin', bytes);
+  await world.done(1);
+  assert.ok(existsSync(claimed), 'what is not stored yet stays');
+  const { problems } = await world.status();
+  assert.match(problems.join(), /APP_SIDECAR_CHECKSUMS=optional and the scanner off/);
+  world.proxy!.pass();
+  await world.done(2);
+  assert.deepEqual(
+    [...(await world.blobs()).keys()],
+    ['x.bin', 'x.bin.sha256'].map((name) => `${session}/${name}`),
+  );
+
+  // Azure takes no name that ends in a dot, and the volume none for its checksum
+  const long = `${'n'.repeat(251)}.`;
+  put(world, long, bytes);
+  await stateIs(world, long, 'failed');
+  assert.deepEqual(
+    world.filesIn(world.failed).filter((path) => !path.includes('/.')),
+    [`${session}/${long}`],
+  );
+  seen(t, {
+    fault: 'scanner and uploader have different values of APP_SIDECAR_CHECKSUMS',
+    injected:
+      'off and optional, as in a rolling change; the upload of a checksum is held while its file is moved',
+    promised: 'a file that has a job of its own is no checksum: both are stored, and the mismatch is said',
+    files: 2,
   });
 });

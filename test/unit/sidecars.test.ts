@@ -56,3 +56,11 @@ test('a name is a sidecar by its end, and that of the file without it', () => {
     assert.equal(fileOfSidecar(name), null, name);
   for (const { name } of sidecarNames('a/x')) assert.equal(fileOfSidecar(name), 'a/x');
 });
+
+test('a name that no file can have for its length is no sidecar', () => {
+  const ends = (bytes: number) =>
+    sidecarNames(`folder/${'ü'.repeat(bytes >> 1)}${'x'.repeat(bytes % 2)}`).map(
+      ({ algorithm }) => algorithm,
+    );
+  assert.deepEqual([248, 249, 251, 252].map(ends), [['sha256', 'md5'], ['md5'], ['md5'], []]);
+});

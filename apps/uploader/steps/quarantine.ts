@@ -3,7 +3,7 @@ import type { QuarantineReason } from '@app/shared/queue';
 import { requireOwnership, type Run, type Tools } from '../run.js';
 import { makeFolderFor, makeFree, putLeftOverBack } from './claim.js';
 import { claimedLook, isDropOf, isOwn, quarantinedLook } from './locate.js';
-import { quarantineSidecars } from './sidecars.js';
+import { quarantineSidecars } from './sidecar-ends.js';
 
 /**
  * What became of a quarantine: the file stands in `<failed>` now; nothing of it is left on the volume; or another file of

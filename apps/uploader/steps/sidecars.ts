@@ -3,15 +3,16 @@ import {
   readSidecar,
   SIDECAR_MAX_BYTES,
   sidecarNames,
+  unlessTooLong,
   VolumeError,
   type DigestAlgorithm,
   type SidecarName,
 } from '@app/shared/domain';
 import type { StagedFile } from '@app/shared/files';
 import { requireOwnershipUnlessNew, type Run, type Tools } from '../run.js';
-import { makeFolderFor } from './claim.js';
 import type { Found } from './locate.js';
 import { changed, type Unsettled } from './settle.js';
+import { hasRoom, isPlain, isQuarantined, move, withoutJobs, type OneFile } from './sidecar-places.js';
 
 /** A producer's checksum that stands in the session's folder, and says something of the file. */
 export interface Sidecar extends SidecarName {
@@ -29,14 +30,12 @@ export class ChecksumMismatch extends Error {
   override readonly name = 'ChecksumMismatch';
 }
 
-type OneFile = Pick<Run, 'session' | 'filename' | 'payload'>;
-
 /**
  * Brings a file's sidecars into the session's folder, before the file itself: so a checksum that comes later is never taken
  * for that of the file before. Safe to repeat.
  *
  * @returns those that are there; null where one must be and the file is not claimed yet, so the scanner waits for it
- * @throws VolumeError, ChecksumUnreadable, Interrupted
+ * @throws VolumeError, Interrupted; ChecksumUnreadable, also where one must be and no name is left for it
  */
 export async function claimSidecars(
   run: Run,
@@ -46,13 +45,18 @@ export async function claimSidecars(
   const mode = tools.rules.sidecars;
   if (mode === 'off' || found.place === 'nowhere') return [];
   const isFirst = run.first && found.place === 'incoming';
-  const names = sidecarNames(run.filename).filter(
+  const wanted = sidecarNames(run.filename).filter(
     ({ algorithm }) => !isFirst || run.payload.sidecars.includes(algorithm),
   );
+  const names = await withoutJobs(wanted, tools);
   const claimed: SidecarName[] = [];
   for (const sidecar of names)
     if (await bring(run, found.place, isFirst, sidecar.name, tools)) claimed.push(sidecar);
   if (claimed.length > 0 || mode !== 'required') return claimed;
+  if (!(await hasRoom(run.filename, tools)))
+    throw new ChecksumUnreadable(
+      'APP_SIDECAR_CHECKSUMS is required, and its name is so long that the volume takes none for its checksum; drop it under a shorter one, and remove this one',
+    );
   if (found.place === 'incoming') return null;
   throw new ChecksumUnreadable(
     `no checksum of it is there, and APP_SIDECAR_CHECKSUMS is required; put ${run.filename}.sha256 beside it`,
@@ -76,34 +80,13 @@ async function bring(
     // mended by its producer since; where a file of the name came with it, it is that one's
     const isMended = !(await volume.lstat(layout.incoming(run.filename))) && (await isPlain(dropped, tools));
     const failed = layout.failed(run.session, name);
-    if (isMended && (await move(dropped, target, run, name, tools, true))) await volume.unlink(failed);
-    else await move(failed, target, run, name, tools, false);
+    const isOther = await isQuarantined(run, name, tools);
+    const isMoved = isMended && (await move(dropped, target, run, name, tools, true));
+    if (isMoved && !isOther)
+      await volume.unlink(failed).catch((error: unknown) => unlessTooLong(error, false));
+    else if (!isMoved && !isOther) await move(failed, target, run, name, tools, false);
   } else if (place === 'incoming') await move(dropped, target, run, name, tools, false);
   return isPlain(target, tools);
-}
-
-/** @param replace whether what stands at the target is of an earlier file, or was mended */
-async function move(
-  from: string,
-  to: string,
-  run: OneFile,
-  name: string,
-  tools: Tools,
-  replace: boolean,
-): Promise<boolean> {
-  const { layout, volume } = tools;
-  for (let tries = 0; tries < 3; tries++) {
-    const renamed = await volume.renameToFree(from, to);
-    if (renamed === 'renamed') return true;
-    if (renamed === 'taken' && replace) await volume.unlink(to);
-    else if (renamed !== 'missing' || !(await volume.lstat(from))) return false;
-    else await makeFolderFor(layout.processingFolder(run.session, name), tools);
-  }
-  return false;
-}
-
-async function isPlain(path: string, { volume }: Tools): Promise<boolean> {
-  return (await volume.lstat(path))?.kind === 'file';
 }
 
 /** Reads what the claimed sidecars say. @throws VolumeError where the volume fails; ChecksumUnreadable */
@@ -159,36 +142,4 @@ export async function compareDigests(
 
 function digestOf(staged: StagedFile, algorithm: DigestAlgorithm): string | null {
   return staged[algorithm]?.toString('hex') ?? null;
-}
-
-/** Removes the sidecars of a file that is stored and gone; one that may not be removed is left to recovery. @throws VolumeError where the volume fails */
-export async function removeSidecars(run: Run, tools: Tools): Promise<void> {
-  if (tools.rules.sidecars === 'off') return;
-  // a run that slept must not remove those of a newer file of this name
-  await requireOwnershipUnlessNew(run);
-  for (const { name } of sidecarNames(run.filename))
-    await tools.volume.unlink(tools.layout.processing(run.session, name)).catch((error: unknown) => {
-      if (!(error instanceof VolumeError) || error.disposition === 'outage') throw error;
-    });
-}
-
-/** Puts the sidecars of a file that is not this run's any more back into the drop folder, never over another. @throws VolumeError */
-export async function releaseSidecars(run: Run, { layout, volume, rules }: Tools): Promise<void> {
-  if (rules.sidecars === 'off') return;
-  await requireOwnershipUnlessNew(run);
-  for (const { name } of sidecarNames(run.filename))
-    await volume.renameToFree(layout.processing(run.session, name), layout.incoming(name));
-}
-
-/** Brings the sidecars of a quarantined file beside it; an older one there is replaced. Safe to repeat. @throws VolumeError */
-export async function quarantineSidecars(run: OneFile, tools: Tools): Promise<void> {
-  const { layout, volume, rules } = tools;
-  if (rules.sidecars === 'off') return;
-  for (const { algorithm, name } of sidecarNames(run.filename)) {
-    const target = layout.failed(run.session, name);
-    if (await move(layout.processing(run.session, name), target, run, name, tools, true)) continue;
-    // one that was quarantined before its claim; where a file of the name is there, it is that one's
-    if (run.payload.sidecars.includes(algorithm) && !(await volume.lstat(layout.incoming(run.filename))))
-      await volume.renameToFree(layout.incoming(name), target);
-  }
 }

@@ -42,6 +42,12 @@ export class VolumeError extends Error {
   }
 }
 
+/** `instead` for the error of a volume that finds a name too long: nothing has such a name. @throws any other error, as it came */
+export function unlessTooLong<Value>(error: unknown, instead: Value): Value {
+  if (error instanceof VolumeError && error.code === 'ENAMETOOLONG') return instead;
+  throw error;
+}
+
 /** An error of the local staging disk; `ENOSPC` and the like. */
 export class StagingError extends Error {
   override readonly name = 'StagingError';

@@ -1,4 +1,4 @@
-import { lastPart } from './names.js';
+import { lastPart, NAME_MAX_BYTES } from './names.js';
 
 /** Whether files have their checksums beside them: `APP_SIDECAR_CHECKSUMS`. */
 export type SidecarMode = 'off' | 'optional' | 'required';
@@ -20,9 +20,11 @@ export interface SidecarName {
   readonly name: string;
 }
 
-/** The names that the sidecars of a file have. */
+/** The names that the sidecars of a file may have: those that no file can have for their length are left out. */
 export function sidecarNames(filename: string): SidecarName[] {
-  return ALGORITHMS.map(({ algorithm, end }) => ({ algorithm, name: filename + end }));
+  return ALGORITHMS.map(({ algorithm, end }) => ({ algorithm, name: filename + end })).filter(
+    ({ name }) => Buffer.byteLength(lastPart(name)) <= NAME_MAX_BYTES,
+  );
 }
 
 /** The name of the file that a name is the sidecar of; null where it is none. */

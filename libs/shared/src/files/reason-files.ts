@@ -1,4 +1,4 @@
-import { VolumeError } from '../domain/index.js';
+import { unlessTooLong } from '../domain/index.js';
 import type { Volume } from './volume.js';
 
 /** Where a reason may stand, see `Layout.reasons`: the first is used unless the volume finds its name too long. */
@@ -6,12 +6,11 @@ type Paths = readonly [whole: string, short: string];
 
 /** Writes the reason beside a quarantined file. @throws VolumeError */
 export async function writeReasonFile(volume: Volume, [whole, short]: Paths, text: string): Promise<void> {
-  try {
-    await volume.writeText(whole, text);
-  } catch (error) {
-    if (!isTooLong(error)) throw error;
-    await volume.writeText(short, text);
-  }
+  const written = await volume.writeText(whole, text).then(
+    () => true,
+    (error: unknown) => unlessTooLong(error, false),
+  );
+  if (!written) await volume.writeText(short, text);
 }
 
 /** The text at one of a reason's paths; null where none is there, or none of such a name can be. @throws VolumeError */
@@ -22,13 +21,4 @@ export async function readReasonFile(volume: Volume, path: string): Promise<stri
 /** Removes the reason beside a file, whichever name it has: files may have come from a volume with other limits. @throws VolumeError */
 export async function removeReasonFile(volume: Volume, paths: Paths): Promise<void> {
   for (const path of paths) await volume.unlink(path).catch((error: unknown) => unlessTooLong(error, false));
-}
-
-function unlessTooLong<Value>(error: unknown, instead: Value): Value {
-  if (isTooLong(error)) return instead;
-  throw error;
-}
-
-function isTooLong(error: unknown): boolean {
-  return error instanceof VolumeError && error.code === 'ENAMETOOLONG';
 }
