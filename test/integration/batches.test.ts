@@ -160,7 +160,7 @@ test('events are kept for a webhook once each, written with what they tell of, a
 });
 
 test('the api takes and shows what a session expects, and refuses what it cannot mean', async (t) => {
-  const { post, ask } = await seeded(t);
+  const { post, ask, client, moves } = await seeded(t);
   const start = (body: object) => post('/v1/watch/start', { session_name: 'night', ...body });
   for (const [body, said] of [
     [{ expect: { files: 0 } }, 'expect.files must be at least 1'],
@@ -197,4 +197,13 @@ test('the api takes and shows what a session expects, and refuses what it cannot
     },
   );
   assert.equal((await ask('/v1/sessions')).body.items[0].complete, false);
+
+  // one that began under an earlier release, which counted no names
+  const old = (await post('/v1/watch/start', { session_name: 'old' })).body;
+  const facts = { blobUrl: 'http://x', size: 5, md5: null, mtimeMs: 1, attempts: 1, pod: 'a', maxFiles: 100 };
+  for (const claim of ['1', '2'])
+    await moves.receipt({ datePrefix: old.date_prefix, encodedSession: 'old' }, 'a', claim, facts);
+  await client.hdel(`${PREFIX}:session:${old.date_prefix}/old`, 'counted', 'superseded', 'superseded_bytes');
+  await post('/v1/watch/start', { session_name: 'old', expect: { files: 2 } });
+  assert.equal((await ask(`/v1/sessions/${old.date_prefix}/old`)).body.missing.files, 1);
 });

@@ -49,6 +49,8 @@ export class WatchController {
     const now = await gate.ask(() => sessions.now());
     const session = { datePrefix: datePrefix(now), encodedSession, name };
     const batch = batchOf(body, session);
+    if (Object.values(batch).some((value) => value !== null))
+      while (!(await gate.ask(() => sessions.countNames(session))));
     const replaced = await gate.ask(() => sessions.start(session, labels, batch));
     if (replaced instanceof OtherScope) throw otherScope(replaced);
     if (replaced instanceof BatchConflict) throw new ConflictException(conflictOf(replaced));

@@ -4,17 +4,21 @@ const OUTBOX_MAX = 100_000;
 const WEBHOOK_SEEN_MS = 7 * 24 * 3600_000;
 /** An outbox that nothing was added to for so long goes; milliseconds. */
 const OUTBOX_MS = 30 * 24 * 3600_000;
+/** Done files that one call counts: a script holds up everybody else. */
+const COUNTED_AT_ONCE = 500;
 
 /**
  * Lua functions for sessions as batches, after the first functions of `lua.ts`. The hash of a session holds, where they
- * were given, `expect_files`, `expect_bytes` and `end_marker`; then also `marker_at` (when the marker was in the store),
- * and `superseded` and `superseded_bytes` (of done files that a later drop of the same name took the place of). Any
- * session has `complete_at` once that was told.
+ * were given, `expect_files`, `expect_bytes` and `end_marker`; then also `marker_at` (when the marker was in the store).
+ * Any session has `complete_at` once that was told, and `superseded` and `superseded_bytes` (of done files that a later
+ * drop of the same name took the place of) of the done files up to the id `counted`; 'all' is all of them. An earlier
+ * release counted none, and noted nothing: `COUNT_NAMES` makes up for that.
  *
  * - `watched` answers with the key of the active session, '' where none is
  * - `tell` adds an event to `:outbox`, where an api with a webhook takes it from; otherwise it does nothing
  * - `batch_of` says whether a session is complete, and what is missing
  * - `settle_batch` tells that a session has become complete, once
+ * - `is_counted` says whether a done file is among those whose names are counted
  * - `supersedes` notes that a done file took the place of another, or takes that back
  */
 export const BATCH = `
@@ -73,6 +77,9 @@ local function settle_batch(s, h)
   tell('complete', s, facts_of(h))
   return h
 end
+local function is_counted(id, counted)
+  return counted == 'all' or tonumber(id) <= tonumber(counted or '0')
+end
 local function supersedes(s, before, sign)
   if not before then return end
   local text = redis.call('GET', P .. ':done:' .. before)
@@ -82,6 +89,19 @@ local function supersedes(s, before, sign)
   redis.call('HINCRBY', skey(s), 'superseded_bytes', string.format('%.0f', sign * record[3]))
 end
 `;
+
+/** Counts some more done files of a session that began under an earlier release; answers 1 once all are counted. */
+export const COUNT_NAMES = `
+local s, most = ARGV[1], ${COUNTED_AT_ONCE}
+local h = redis.call('HMGET', skey(s), 'started_at', 'counted')
+if not h[1] or h[2] == 'all' then return 1 end
+local ids = redis.call('ZRANGEBYSCORE', skey(s) .. ':done', '(' .. (h[2] or '0'), '+inf', 'LIMIT', 0, most)
+for _, id in ipairs(ids) do
+  local record = read_done(id)
+  if record and type(record[11]) == 'number' then supersedes(s, string.format('%.0f', record[11]), 1) end
+end
+redis.call('HSET', skey(s), 'counted', ids[most] or 'all')
+return ids[most] and 0 or 1`;
 
 /** For scripts that start a session: `keep_batch` notes what it expects, in its record and beside what is active. */
 export const KEEP_BATCH = `

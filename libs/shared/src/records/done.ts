@@ -8,6 +8,7 @@ import type { FileRecord } from './file-record.js';
  * where it was taken. What is the same for all of them is not stored.
  *
  * - `finish` makes a live record a done one, `unfinish` the other way round
+ * - `newest_in` finds the newest one of a name in a session
  * - `drop_done` removes one, and counts it as trimmed
  */
 export const DONE = `
@@ -23,8 +24,7 @@ local function newest_of(id, name)
 end
 local function finish(id, s, name, from, facts)
   local before = newest_of(id, name)
-  -- a session that expects a number counts names
-  if facts.expects then supersedes(s, before, 1) end
+  if is_counted(id, facts.counted) then supersedes(s, before, 1) end
   local record = {
     cjson.encode(s), cjson.encode(name), digits(facts.size), cjson.encode(facts.md5), digits(facts.mtime),
     digits(facts.attempts), cjson.encode(facts.pod), digits(facts.queued_at), digits(facts.started_at), now(),
@@ -49,6 +49,17 @@ local function read_done(id)
   local text = redis.call('GET', dkey(id))
   return text and cjson.decode(text)
 end
+-- the newest done record of a name that a session has, looked for from one of the name's records back over all sessions.
+-- Where none is found: how many reads are left, and where it goes on; nil where the records end
+local function newest_in(s, id, reads)
+  while id and reads > 0 do
+    local record = read_done(id)
+    reads = reads - 1
+    if record and record[1] == s then return id, reads end
+    id = record and type(record[11]) == 'number' and string.format('%.0f', record[11])
+  end
+  return nil, reads, id or nil
+end
 local function forget_done(id, s, name)
   redis.call('ZREM', P .. ':done', id)
   redis.call('ZREM', skey(s) .. ':done', id)
@@ -62,13 +73,13 @@ local function drop_done(id)
   remove_name(record[2], id)
   redis.call('HINCRBY', skey(record[1]), 'done_trimmed', 1)
 end
-local function unfinish(id, record, url, expects)
+local function unfinish(id, record, url, counted)
   local s, name = record[1], record[2]
   local function text(value) return type(value) == 'number' and string.format('%.0f', value) or type(value) == 'string' and value or '' end
   forget_done(id, s, name)
   if type(record[11]) == 'number' then
     redis.call('HSET', P .. ':names', name, text(record[11]))
-    if expects then supersedes(s, text(record[11]), -1) end
+    if is_counted(id, counted) then supersedes(s, text(record[11]), -1) end
   end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),

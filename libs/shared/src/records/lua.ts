@@ -74,16 +74,16 @@ local function say(event) say_text(cjson.encode(event)) end
 local function open_session(s, name)
   -- its labels may be back before it is
   if redis.call('HEXISTS', skey(s), 'started_at') == 0 then
-    redis.call('HSET', skey(s), 'name', name, 'started_at', now(), 'bytes_total', 0, 'bytes_done', 0)
+    redis.call('HSET', skey(s), 'name', name, 'started_at', now(), 'bytes_total', 0, 'bytes_done', 0, 'counted', 'all')
     redis.call('ZADD', P .. ':sessions', now(), s)
   end
 end
 ${BATCH}
 -- opens a session that is not there. Answers with its finished_at, url and labels, and what it is as a batch
 local function session_of(s, name)
-  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url', 'labels', 'complete_at', 'expect_files', 'expect_bytes', 'end_marker')
+  local h = redis.call('HMGET', skey(s), 'started_at', 'finished_at', 'url', 'labels', 'complete_at', 'expect_files', 'expect_bytes', 'end_marker', 'counted')
   if not h[1] then open_session(s, name) end
-  return h[2], h[3], h[4] or '', {told = h[5], marker = h[8], expects = h[6] or h[7] or h[8]}
+  return h[2], h[3], h[4] or '', {told = h[5], marker = h[8], expects = h[6] or h[7] or h[8], counted = not h[1] and 'all' or h[9]}
 end
 -- more files are to come
 local function not_complete(s, batch)

@@ -168,7 +168,7 @@ if id then
     end
     local said_url = blob_url
     if base ~= '' and url == base then blob_url = '' end
-    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, sha256 = sha256, queued_at = h.queued_at, started_at = h.started_at, expects = batch.expects})
+    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, sha256 = sha256, queued_at = h.queued_at, started_at = h.started_at, counted = batch.counted})
   end
   redis.call('HDEL', P .. ':live', s .. '/' .. name)
 end
@@ -196,7 +196,7 @@ local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob
 if (f[5] or '') ~= '' then
   add_bytes(s, 'bytes_done', tonumber(h[2]))
   local _, _, _, batch = session_of(s, '')
-  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7], etag = f[8] or '', sha256 = f[9] or '', expects = batch.expects})
+  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7], etag = f[8] or '', sha256 = f[9] or '', counted = batch.counted})
 else
   add_bytes(s, 'bytes_total', -tonumber(h[2]))
   drop_record(id, s, name, h[1])
@@ -216,7 +216,7 @@ while id do
   if record and record[1] == s then
     add_bytes(s, 'bytes_done', -record[3])
     local _, _, _, batch = session_of(s, '')
-    unfinish(id, record, url, batch.expects)
+    unfinish(id, record, url, batch.counted)
     set_state(id, s, name, '', 'delayed', 'it is stored, its source still stands')
     review(s)
     return 1

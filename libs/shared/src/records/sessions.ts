@@ -9,7 +9,7 @@ import {
 } from '../domain/index.js';
 import { channelOf } from '../redis/index.js';
 import { BatchConflict, NO_BATCH, readBatch, type Batch } from './batch.js';
-import { KEEP_BATCH } from './batch-script.js';
+import { COUNT_NAMES, KEEP_BATCH } from './batch-script.js';
 import { recordScript } from './lua.js';
 
 /** The session that new files go to, or none. */
@@ -123,11 +123,11 @@ local function label(s, text)
   if next(all) then redis.call('HSET', P .. ':watch', 'labels', cjson.encode(all)) else redis.call('HDEL', P .. ':watch', 'labels') end
 end
 `;
-// Files that were done before anybody expected some are counted now, by name.
+/** Later drops of an end marker, over all sessions, behind which one that was stored before it was named is not looked for. */
+const MARKER_READS = 3_000;
 const START = `${CHANGED}${KEEP_BATCH}${LABEL}
 local s, name, date, encoded, labels, files, bytes, marker = unpack(ARGV)
 local has = redis.call('HMGET', skey(s), 'expect_files', 'expect_bytes', 'end_marker')
-local fresh = not (has[1] or has[2] or has[3]) and (files ~= '' or bytes ~= '' or marker ~= '')
 if files == '' then files = has[1] or '' elseif has[1] and tonumber(files) < tonumber(has[1]) then return {'batch', 'files', has[1]} end
 if bytes == '' then bytes = has[2] or '' elseif has[2] and tonumber(bytes) < tonumber(has[2]) then return {'batch', 'bytes', has[2]} end
 if marker == '' then marker = has[3] or '' elseif has[3] and marker ~= has[3] then return {'batch', 'endMarker', has[3]} end
@@ -144,17 +144,8 @@ end
 open_session(s, name)
 changed()
 keep_batch(s, files, bytes, marker)
-if fresh then
-  for _, id in ipairs(redis.call('ZRANGE', skey(s) .. ':done', 0, -1)) do
-    local record = read_done(id)
-    if record and record[2] == marker then redis.call('HSETNX', skey(s), 'marker_at', now()) end
-    if record and type(record[11]) == 'number' then supersedes(s, string.format('%.0f', record[11]), 1) end
-  end
-end
-if marker ~= '' and not has[3] and not fresh then
-  local id = redis.call('HGET', P .. ':names', marker)
-  local record = id and read_done(id)
-  if record and record[1] == s then redis.call('HSETNX', skey(s), 'marker_at', now()) end
+if marker ~= '' and not has[3] and newest_in(s, redis.call('HGET', P .. ':names', marker), ${MARKER_READS}) then
+  redis.call('HSETNX', skey(s), 'marker_at', now())
 end
 if before[1] == '1' and before[2] == s then
   expect()
@@ -216,6 +207,7 @@ return {files.queued + files.active + files.delayed, files.failed, failed and re
 /** Sessions: which one is active, and what became of each. */
 export class Sessions {
   private readonly startScript;
+  private readonly countScript;
   private readonly stopScript;
   private readonly stopOnceThroughScript;
   private readonly listedScript;
@@ -227,6 +219,7 @@ export class Sessions {
     private readonly prefix: string,
   ) {
     this.startScript = recordScript(redis, prefix, 'sluiceSessionStart', START);
+    this.countScript = recordScript(redis, prefix, 'sluiceSessionCount', COUNT_NAMES);
     this.stopScript = recordScript(redis, prefix, 'sluiceSessionStop', STOP);
     this.stopOnceThroughScript = recordScript(
       redis,
@@ -266,6 +259,16 @@ export class Sessions {
     if (key === 'batch') return new BatchConflict(before as keyof Batch, holds);
     const replaced = parseSessionKey(key);
     return replaced && { ...replaced, name: before };
+  }
+
+  /**
+   * Counts by name some of the done files of a session that began under an earlier release, which did not. Repeat it until
+   * all are counted before a start that says what the session is to have. Safe to repeat, for several processes at once.
+   *
+   * @returns whether all are counted
+   */
+  async countNames(session: SessionRef): Promise<boolean> {
+    return (await this.countScript(sessionKey(session))) === 1;
   }
 
   /** Stops the active session; what is queued goes on. Safe to repeat. @returns whether one was active. */

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { Redis } from 'ioredis';
+import { Moves, NO_BATCH, Sessions } from '@app/shared/records';
+import { test, type TestContext, TestRedis, until } from '../support/index.js';
+
+const PREFIX = '{sluice}';
+const OURS = { datePrefix: '20260131', encodedSession: 'ours', name: 'ours' };
+const OTHER = { datePrefix: '20260201', encodedSession: 'other', name: 'other' };
+const FACTS = { size: 5, md5: null, mtimeMs: 0, attempts: 1, pod: 'u', maxFiles: 1_000_000 };
+
+const numbered = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`);
+
+async function make(t: TestContext) {
+  const server = await TestRedis.start();
+  const redis = new Redis(server.url);
+  t.after(async () => {
+    redis.disconnect();
+    await server.end();
+  });
+  const moves = new Moves(redis, PREFIX);
+  const sessions = new Sessions(redis, PREFIX);
+  let claims = 0;
+  /** Each is done once more. */
+  const done = async (session: typeof OURS, names: readonly string[]) => {
+    for (let at = 0; at < names.length; at += 500)
+      await Promise.all(
+        names
+          .slice(at, at + 500)
+          .map((name) =>
+            moves.receipt(session, name, `claim ${claims++}`, { ...FACTS, blobUrl: `http://store/${name}` }),
+          ),
+      );
+  };
+  const missing = async () => (await sessions.read(['20260131/ours']))[0]?.missing;
+  return { redis, moves, sessions, done, missing };
+}
+
+/** Counts the commands of each script that runs from now on. */
+async function scriptMeter(t: TestContext, redis: Redis): Promise<() => Promise<number[]>> {
+  const monitor = await redis.monitor();
+  t.after(() => monitor.disconnect());
+  const sizes: number[] = [];
+  let ended = 0;
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    if (source === 'lua') sizes.push((sizes.pop() ?? 0) + 1);
+    else if (args[0] === 'echo') ended++;
+    else sizes.push(0);
+  });
+  return async () => {
+    const before = ended;
+    await redis.echo('end');
+    await until('the monitor has seen all', () => Promise.resolve(ended > before));
+    return sizes.splice(0);
+  };
+}
+
+test('a session of many done files is told late what to expect, in short scripts', async (t) => {
+  const { redis, sessions, moves, done, missing } = await make(t);
+  await sessions.start(OURS);
+  const names = numbered(2_000);
+  await done(OURS, [...names, 'END', ...names.slice(0, 700)]);
+  // the sources of ten second drops and of five single ones still stand
+  for (const name of [...names.slice(0, 10), ...names.slice(1_990, 1_995)])
+    await moves.sourceStands(OURS, name, `http://store/${name}`);
+  await done(OTHER, ['END']);
+  const sizes = await scriptMeter(t, redis);
+  assert.equal(await sessions.countNames(OURS), true);
+  await sessions.start(OURS, null, { files: 2_500, bytes: 12_500, endMarker: 'END' });
+  const largest = Math.max(...(await sizes()));
+  assert.ok(largest < 200, `a script of ${largest} commands`);
+  // 1,996 names and ten of them once more under way
+  assert.deepEqual(await missing(), { files: 504, bytes: 2_520 });
+  await done(OURS, names.slice(0, 10));
+  assert.deepEqual(await missing(), { files: 504, bytes: 2_520 });
+});
+
+test('done files of an earlier release are counted by name in short scripts, while more become done', async (t) => {
+  const { redis, sessions, moves, done, missing } = await make(t);
+  await sessions.start(OURS);
+  const names = numbered(1_200);
+  await done(OURS, [...names, ...names.slice(0, 700)]);
+  // it counted none
+  await redis.hdel(`${PREFIX}:session:20260131/ours`, 'counted', 'superseded', 'superseded_bytes');
+  const late = ['n1190', 'n1191'];
+  await done(OURS, late);
+  const sizes = await scriptMeter(t, redis);
+  let rounds = 0;
+  for (; !(await sessions.countNames(OURS)); rounds++) {
+    await done(OURS, late);
+    // what is counted, and what is not
+    for (const name of ['n0', 'n699', 'n1190']) await moves.sourceStands(OURS, name, `http://store/${name}`);
+    await done(OURS, ['n699', 'n1190']);
+  }
+  assert.ok(rounds >= 3, `${rounds} rounds`);
+  const largest = Math.max(...(await sizes()));
+  assert.ok(largest < 2_100, `a script of ${largest} commands`);
+  await done(OURS, ['n0', ...late, 'n5', 'new']);
+  await sessions.start(OURS, null, { ...NO_BATCH, files: 1_300, bytes: 6_500 });
+  assert.deepEqual(await missing(), { files: 99, bytes: 495 });
+});
