@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Redis } from 'ioredis';
-import { Moves, NO_BATCH, Sessions } from '@app/shared/records';
+import { Moves, NO_BATCH, Sessions, StoredFiles } from '@app/shared/records';
 import { test, type TestContext, TestRedis, until } from '../support/index.js';
 
 const PREFIX = '{sluice}';
@@ -53,6 +53,75 @@ async function scriptMeter(t: TestContext, redis: Redis): Promise<() => Promise<
     return sizes.splice(0);
   };
 }
+
+test('later drops of a name are found behind 5,000 of other sessions, and no script reads them all', async (t) => {
+  const { redis, done } = await make(t);
+  // a name that ours has twice, and one that it has once
+  await done(OURS, ['twice', 'once', 'twice', 'twice']);
+  await done(OTHER, Array<string>(5_000).fill('twice'));
+  await done(OTHER, Array<string>(3_500).fill('once'));
+  const files = new StoredFiles(redis, PREFIX);
+  const sizes = await scriptMeter(t, redis);
+  const found: string[] = [];
+  for (let after = 0; ;) {
+    const page = await files.page(OURS, after, 200);
+    if (page.length === 0) break;
+    found.push(...page.map(({ record, standing }) => `${record.id} ${record.filename} ${standing}`));
+    after = page.at(-1)!.record.id;
+  }
+  assert.deepEqual(found, ['1 twice superseded', '2 once stands', '3 twice superseded', '4 twice stands']);
+  const largest = Math.max(...(await sizes()));
+  assert.ok(largest < 3_500, `a script of ${largest} commands`);
+});
+
+test('a page that is cut short goes on with the next record, also behind one that cannot be read', async (t) => {
+  const { redis, done } = await make(t);
+  const names = numbered(150);
+  await done(OURS, names);
+  for (let i = 0; i < 60; i++) await done(OTHER, names);
+  await redis.set(`${PREFIX}:done:1`, '["20260131/ours",5]');
+  const files = new StoredFiles(redis, PREFIX);
+  const sizes = await scriptMeter(t, redis);
+  const found: string[] = [];
+  let [after, pages] = [0, 0];
+  for (; ; pages++) {
+    const page = await files.page(OURS, after, 200);
+    if (page.length === 0) break;
+    for (const { record, standing } of page) if (standing === 'stands') found.push(record.filename);
+    after = page.at(-1)!.record.id;
+  }
+  assert.deepEqual(found, names.slice(1));
+  assert.ok(pages > 1, `${pages} pages`);
+  const alone = await files.page(OURS, 0, 1);
+  assert.deepEqual(
+    alone.map(({ record }) => record.id),
+    [2],
+  );
+  const largest = Math.max(...(await sizes()));
+  assert.ok(largest < 4_000, `a script of ${largest} commands`);
+});
+
+test('an older drop that is done last does not hide a later one of its session', async (t) => {
+  const { redis, moves, done } = await make(t);
+  await done(OURS, ['a']);
+  await moves.queued([{ session: OTHER, filename: 'a', size: 5 }], '');
+  await done(OURS, ['a']);
+  await done(OTHER, ['a']);
+  const page = await new StoredFiles(redis, PREFIX).page(OURS, 0, 200);
+  assert.deepEqual(
+    page.map(({ record, standing }) => `${record.id} ${standing}`),
+    ['1 superseded', '3 stands'],
+  );
+  // the newest of all has a smaller id than that of ours
+  await moves.queued([{ session: OTHER, filename: 'b', size: 5 }], '');
+  await done(OURS, ['b', 'b']);
+  await done(OTHER, ['b']);
+  const again = await new StoredFiles(redis, PREFIX).page(OURS, 3, 200);
+  assert.deepEqual(
+    again.map(({ record, standing }) => `${record.id} ${standing}`),
+    ['5 superseded', '6 stands'],
+  );
+});
 
 test('a session of many done files is told late what to expect, in short scripts', async (t) => {
   const { redis, sessions, moves, done, missing } = await make(t);
