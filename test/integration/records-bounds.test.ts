@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { Redis } from 'ioredis';
-import { Moves, NO_BATCH, Sessions, StoredFiles } from '@app/shared/records';
-import { test, type TestContext, TestRedis, until } from '../support/index.js';
+import { jobStates } from '@app/shared/queue';
+import { History, Moves, NO_BATCH, Sessions, StoredFiles } from '@app/shared/records';
+import { TcpProxy, test, type TestContext, TestRedis, until } from '../support/index.js';
 
 const PREFIX = '{sluice}';
 const OURS = { datePrefix: '20260131', encodedSession: 'ours', name: 'ours' };
@@ -32,7 +33,7 @@ async function make(t: TestContext) {
       );
   };
   const missing = async () => (await sessions.read(['20260131/ours']))[0]?.missing;
-  return { redis, moves, sessions, done, missing };
+  return { server, redis, moves, sessions, done, missing };
 }
 
 /** Counts the commands of each script that runs from now on. */
@@ -166,4 +167,40 @@ test('done files of an earlier release are counted by name in short scripts, whi
   await done(OURS, ['n0', ...late, 'n5', 'new']);
   await sessions.start(OURS, null, { ...NO_BATCH, files: 1_300, bytes: 6_500 });
   assert.deepEqual(await missing(), { files: 99, bytes: 495 });
+});
+
+test('a search that finds little ends its page early, and says where it goes on', async (t) => {
+  const { server, redis, moves } = await make(t);
+  const names = numbered(20_000);
+  await moves.queued(
+    names.map((filename) => ({ session: OTHER, filename, size: 5 })),
+    '',
+  );
+  await moves.queued([{ session: OURS, filename: 'n99999', size: 5 }], '');
+  const proxy = await TcpProxy.start(server.port);
+  proxy.delayMs = 50;
+  const slow = new Redis({ port: proxy.port });
+  t.after(async () => {
+    slow.disconnect();
+    await proxy.end();
+  });
+  const history = new History(slow, PREFIX, jobStates(slow, PREFIX));
+  const looks: number[] = [];
+  const monitor = await redis.monitor();
+  t.after(() => monitor.disconnect());
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    if (source !== 'lua') looks.push(0);
+    else if (args[0]?.toLowerCase() === 'zmscore') looks.push((looks.pop() ?? 0) + args.length - 2);
+  });
+  const found: string[] = [];
+  let pages = 0;
+  for (let after: string | null = ''; after !== null; pages++) {
+    const page = await history.search({ beginning: 'n', states: null, session: OURS, after, limit: 100 });
+    found.push(...page.records.map(({ filename }) => filename));
+    after = page.next;
+  }
+  assert.deepEqual(found, ['n99999']);
+  assert.ok(pages > 2, `${pages} pages`);
+  const most = Math.max(...looks);
+  assert.ok(most > 0 && most <= 11_000, `${most} looks of a script`);
 });

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { recordScript } from './lua.js';
 
-/** Entries of the index that one call looks at, at most: a script holds up everybody else. */
-const LOOKED_AT_MAX = 10_000;
+/** Looks of one call, at most, each at an entry of the index or at one in a filter: a script holds up everybody else. */
+const LOOKS_MAX = 10_000;
 
 // with indexes of ids given, only what stands in one of them counts
 const PAGE = `
@@ -26,7 +26,7 @@ while low do
     end
     last = entry
   end
-  looks = looks - #entries
+  looks = looks - #entries * (1 + #filters)
   low = redis.call('ZRANGEBYLEX', P .. ':by-name', '(' .. low, below, 'LIMIT', 0, 1)[1]
   if low and looks <= 0 then return {ids, last} end
 end
@@ -57,7 +57,7 @@ export class NameIndex {
     limit: number,
     filters: readonly string[],
   ): Promise<{ ids: number[]; next: NamePlace | null }> {
-    const answer = await this.pageScript(beginning, after, limit, LOOKED_AT_MAX, ...filters);
+    const answer = await this.pageScript(beginning, after, limit, LOOKS_MAX, ...filters);
     const [ids, next] = answer as [string[], string];
     return { ids: ids.map(Number), next: next === '' ? null : next };
   }
