@@ -123,6 +123,15 @@ test('a search looks at every state, and takes state, session, limit and cursor 
   // a place by id is none by name
   const { next_cursor } = (await ask('/v1/files?state=done&limit=1')).body;
   assert.equal((await ask(`/v1/files?prefix=a&cursor=${next_cursor}`)).status, 400);
+  // nor is a place among the names of one beginning one among those of another, here in the drop folder or behind it
+  await publish(waiting);
+  for (const limit of [1, 4]) {
+    const cursor = (await ask(`/v1/files?prefix=a%20&limit=${limit}`)).body.next_cursor;
+    const statuses = [];
+    for (const query of ['prefix=a%20&', 'prefix=a&', 'prefix=b%20&', 'prefix=&', ''])
+      statuses.push((await ask(`/v1/files?${query}cursor=${cursor}`)).status);
+    assert.deepEqual(statuses, [200, 400, 400, 400, 400], `limit ${limit}`);
+  }
 });
 
 test('the index has each record once through all that becomes of it, for at most 100 bytes', async (t) => {

@@ -15,12 +15,12 @@ test('a cursor fits into an address, however long the names of the walk are', ()
     let cursor: string | null = null;
     const names = Array.from({ length: count }, (_, i) => `${beginning}${String(i).padStart(3, '0')}`);
     for (const [i, name] of names.entries()) {
-      const walk = readWalk(cursor ?? undefined, true);
+      const walk = readWalk(cursor ?? undefined, beginning);
       shown = alsoShown(walk.shown, name, 10 * (i + 1));
       cursor = walk.cursorOfWaiting(name, shown);
       assert.ok(cursor.length < ADDRESS_MAX, `${cursor.length} characters after ${i + 1} pages`);
     }
-    const after = readWalk(cursor ?? undefined, true);
+    const after = readWalk(cursor ?? undefined, beginning);
     assert.deepEqual(after.shown, shown);
     // whatever is forgotten of the pages: a file that was shown is never shown again
     for (const [i, filename] of names.entries())

@@ -26,7 +26,7 @@ export interface Wanted {
  */
 export async function listFiles(parts: ApiParts, wanted: Wanted): Promise<FileList> {
   const { state, session, limit } = wanted;
-  const walk = readWalk(wanted.cursor, wanted.beginning !== null);
+  const walk = readWalk(wanted.cursor, wanted.beginning);
   const waits = session === null && walk.at === null;
   const found = waits ? await waiting(parts, wanted, walk, limit + 1) : { files: [], lastId: 0 };
   const shownNow = found.files.slice(0, limit);

@@ -28,11 +28,12 @@ const SHOWN_MAX_BYTES = 4 * 1024;
 /**
  * Reads the cursor of a walk; without one it begins.
  *
- * @param byName whether records come by name, not by id
- * @throws BadRequestException
+ * @param beginning of the names, where records come by name; null: they come by id
+ * @throws BadRequestException also for the cursor of another beginning
  */
-export function readWalk(text: string | undefined, byName: boolean): Walk {
-  const list = byName ? 'files by name' : 'files';
+export function readWalk(text: string | undefined, beginning: string | null): Walk {
+  const byName = beginning !== null;
+  const list = byName ? `files by name ${beginning}` : 'files';
   const isPosition = byName ? (at: unknown) => typeof at === 'string' : isId;
   const read = readCursor(list, text, ({ after, at, shown }) => {
     if (!Array.isArray(shown) || shown.length > SHOWN_MAX || !shown.every(isShown)) return null;
