@@ -83,7 +83,10 @@ test('bodies made to do harm are refused by their shape, before anything is made
       /session_name must be a text/,
     );
   const named = await send('POST', '/v1/watch/start', '{"name":"x"}');
-  assert.equal(named.body.detail, 'property "name" should not exist; this call takes session_name');
+  assert.equal(
+    named.body.detail,
+    'property "name" should not exist; this call takes end_marker, expect, labels, session_name',
+  );
   assert.equal((await ask('/v1/status')).body.enabled, false);
   assert.equal(app.logs.filter(({ level }) => level === 'error' || level === 50).length, 0);
 
