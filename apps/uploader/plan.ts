@@ -34,6 +34,7 @@ export class Planner {
     private readonly blocks: BlockRule,
     /** Why the store is not asked now; null where it can be. */
     private readonly away: () => string | null,
+    private readonly times = { budgetMs: BUDGET_MS, patienceMs: PATIENCE_MS },
   ) {}
 
   /**
@@ -48,8 +49,8 @@ export class Planner {
     signal: AbortSignal,
   ): Promise<{ files: PlannedFile[]; note: string | null }> {
     const asked = readQuestion(data);
-    const end = performance.now() + BUDGET_MS;
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+    const end = performance.now() + this.times.budgetMs;
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(this.times.patienceMs)]);
     const files: PlannedFile[] = [];
     let note = this.away();
     const listed = note === null ? await this.listed(asked, sharedSignal(patience)) : null;
@@ -64,7 +65,9 @@ export class Planner {
         return null;
       }
     };
-    while (files.length < asked.length && (files.length === 0 || performance.now() < end)) {
+    // only questions take time: where none is left, the rest is said at once
+    const isLate = (): boolean => listed === null && note === null && performance.now() >= end;
+    while (files.length < asked.length && (files.length === 0 || !isLate())) {
       const some = asked.slice(files.length, files.length + AT_ONCE);
       files.push(...(await Promise.all(some.map((file) => this.plan(file, exists)))));
     }

@@ -145,3 +145,31 @@ test('a question for a plan that cannot be read is refused, and no file of it as
     await assert.rejects(planner.answer({ files }, signal), /cannot be read/);
   assert.deepEqual(await planner.answer({ files: [] }, signal), { files: [], note: null });
 });
+
+test('of a store that stays silent all files of a question are said at once, and after one that is slow only the first', async () => {
+  const files = Array.from({ length: 100 }, (_, i) => ({
+    session: '20260131/s',
+    filename: `f${i}`,
+    size: 1,
+  }));
+  const { signal } = new AbortController();
+  const planOf = (properties: BlobStore['properties'], patienceMs: number) =>
+    new Planner(
+      { url: (...of) => store.url(...of), properties, namesUnder: () => Promise.resolve(null) },
+      RULE,
+      () => null,
+      // used up before the first answer
+      { budgetMs: 0, patienceMs },
+    ).answer({ files }, signal);
+  const silent = await planOf(
+    (_blob, wait) => new Promise((_, reject) => wait.addEventListener('abort', reject)),
+    1,
+  );
+  assert.match(silent.note ?? '', /no answer in time/);
+  assert.deepEqual(
+    silent.files.map(({ url, exists }) => [url, exists]),
+    files.map(({ filename }) => [`${ACCOUNT}/ingest/20260131/s/${filename}`, null]),
+  );
+  const slow = await planOf(() => Promise.resolve(null), 60_000);
+  assert.deepEqual([slow.note, slow.files.length], [null, 8]);
+});
