@@ -1,5 +1,5 @@
 import { NestFactory } from '@nestjs/core';
-import { Layout, messageOf, sessionKey, type SessionRef } from '@app/shared/domain';
+import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
@@ -261,11 +261,7 @@ export async function startUploader(
     await beating;
     beat();
     worker.start();
-    const tierOf = async (session: SessionRef): Promise<string | null> => {
-      const [record] = await sessions.read([sessionKey(session)]);
-      return labels.read(record?.labels ?? '').tier;
-    };
-    const verifier = new SessionVerifier(store, new StoredFiles(redis, prefix), tierOf);
+    const verifier = new SessionVerifier(store, new StoredFiles(redis, prefix));
     const planner = new Planner(store, config.blocks, () => current.problem());
     answering = new Answering(redis, listening, prefix, 'uploader', pod.id, {
       verify: (question, signal) => verifier.answer(question, sharedSignal(signal)),

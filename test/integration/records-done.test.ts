@@ -97,8 +97,9 @@ test('a done file whose source still stands waits with all that is known of it, 
   const filename = "it's.bin";
   const blobUrl = `${BASE}it's.bin`;
   await moves.queued([{ session, filename, size: 5 }], '');
-  await moves.receipt(session, filename, 'claim', { ...FACTS, size: 5, blobUrl });
+  await moves.receipt(session, filename, 'claim', { ...FACTS, size: 5, blobUrl, tier: 'Cool' });
   const [before] = await history.find(filename);
+  assert.equal(before?.tier, 'Cool');
   await moves.sourceStands(session, filename, blobUrl);
   const [waits] = await history.find(filename);
   assert.deepEqual({ ...waits, why: '' }, { ...before, state: 'delayed', why: '', finishedAt: null });

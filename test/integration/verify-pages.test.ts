@@ -32,7 +32,11 @@ async function stage(t: TestContext) {
   const credential = new StorageSharedKeyCredential(ACCOUNT.name, ACCOUNT.key);
   const store = new BlobStore(openContainer(account, 'ingest', credential, digests, waysOut), digests);
   const moves = new Moves(redis, PREFIX);
-  const done = async (filename: string, size: number, facts: { md5?: string; etag?: string } = {}) => {
+  const done = async (
+    filename: string,
+    size: number,
+    facts: { md5?: string; etag?: string; tier?: string } = {},
+  ) => {
     await moves.queued([{ session, filename, size }], '');
     const blobUrl = `https://x.invalid/${filename}`;
     const more = { md5: null, mtimeMs: 0, attempts: 1, pod: 'u', maxFiles: 1e6, ...facts };
@@ -45,7 +49,7 @@ async function stage(t: TestContext) {
     done,
     proxy,
     redis,
-    verifier: new SessionVerifier(store, files, () => Promise.resolve(null)),
+    verifier: new SessionVerifier(store, files),
   };
 }
 
@@ -125,4 +129,21 @@ test('a rate is kept to, a client that goes ends the reading, and a store that f
   assert.deepEqual([part.checked, part.next], [8, { after: 10, block: 0 }]);
   await assert.rejects(verifier.answer({ ...QUESTION, ...part.next }, signal), /403/);
   await assert.rejects(verifier.answer({ ...QUESTION, session: '../x' }, signal), /cannot be read/);
+});
+
+test('a tier is compared with the one that was asked for when the blob was stored', async (t) => {
+  const { done, verifier, container } = await stage(t);
+  const wanted = { 'as asked': 'Cool', heated: 'Cool', plain: undefined, cooled: undefined };
+  for (const [name, tier] of Object.entries(wanted)) {
+    const blob = container.getBlockBlobClient(`20260131/s/${name}`);
+    await blob.upload('x', 1, { tier: tier ?? undefined });
+    if (name === 'heated') await blob.setAccessTier('Hot');
+    if (name === 'cooled') await blob.setAccessTier('Cool');
+    await done(name, 1, { tier });
+  }
+  const { differing } = await verifier.answer(QUESTION, signal);
+  assert.deepEqual(differing, [
+    { filename: 'heated', what: 'tier', detail: 'it is in Hot, Cool was asked for' },
+    { filename: 'cooled', what: 'tier', detail: 'it is in Cool, no tier was asked for' },
+  ]);
 });

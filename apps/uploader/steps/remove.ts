@@ -136,6 +136,7 @@ async function writeReceipt(run: Run, verified: VerifiedBlob, tools: Tools): Pro
     record: run.record,
     etag: verified.etag,
     sha256: verified.sha256,
+    tier: run.labels.tier,
   };
   const written = tools.moves.receipt(run.session, run.filename, verified.claim, facts, run.lock);
   const replicated = written.then(() => tools.replicated());

@@ -30,10 +30,12 @@ export interface Wanted {
   readonly etag?: string;
   /** Hex. */
   readonly md5: string | null;
+  /** The tier that was asked for when it was stored; missing where none was. */
+  readonly tier?: string;
 }
 
-/** Compares what a look at a blob shows, without its block list. @param tier the tier that was asked for, or null */
-export function compare(wanted: Wanted, found: BlobFacts | null, tier: string | null): Difference | null {
+/** Compares what a look at a blob shows, without its block list. */
+export function compare(wanted: Wanted, found: BlobFacts | null): Difference | null {
   const { filename } = wanted;
   if (found === null) return { filename, what: 'missing', detail: 'there is no blob of this name' };
   if (found.size !== wanted.size)
@@ -43,15 +45,17 @@ export function compare(wanted: Wanted, found: BlobFacts | null, tier: string | 
       wanted,
       `somebody has written it since it was verified, its content or its metadata: its ETag is ${found.etag} instead of ${wanted.etag}`,
     );
-  return compareTier(wanted, found, tier);
+  return compareTier(wanted, found);
 }
 
-function compareTier({ filename }: Wanted, found: BlobFacts, tier: string | null): Difference | null {
+function compareTier({ filename, tier }: Wanted, found: BlobFacts): Difference | null {
   // nobody chose one: then the account's own, whichever that is, is right
   const fits =
-    tier === null ? found.tierInferred || found.tier === null || found.tier === 'Hot' : found.tier === tier;
+    tier === undefined
+      ? found.tierInferred || found.tier === null || found.tier === 'Hot'
+      : found.tier === tier;
   if (fits) return null;
-  const asked = tier === null ? 'no tier was asked for' : `${tier} was asked for`;
+  const asked = tier === undefined ? 'no tier was asked for' : `${tier} was asked for`;
   return { filename, what: 'tier', detail: `it is in ${found.tier}, ${asked}` };
 }
 

@@ -47,8 +47,6 @@ export class SessionVerifier {
   constructor(
     private readonly store: BlobStore,
     private readonly files: StoredFiles,
-    /** The tier that was asked for a session's blobs; null where none was. */
-    private readonly tierOf: (session: SessionRef) => Promise<string | null>,
   ) {}
 
   /**
@@ -73,7 +71,6 @@ export class SessionVerifier {
 
   private async fill(page: VerifiedPage, question: Question, signal: AbortSignal): Promise<void> {
     const { session, deep } = question;
-    const tier = await this.tierOf(session);
     const limit = new RateLimit(question.rate);
     const end = performance.now() + question.budgetMs;
     const isLate = (): boolean => performance.now() > end;
@@ -87,7 +84,7 @@ export class SessionVerifier {
           group.map(async ({ record, standing }, i) => {
             if (standing !== 'stands') return standing;
             const from = i === 0 ? place.block : 0;
-            const verdict = await this.look(record, from, deep, tier, limit, isLate, signal);
+            const verdict = await this.look(record, from, deep, limit, isLate, signal);
             return isDifference(verdict) && !(await this.stands(record)) ? 'under_way' : verdict;
           }),
         );
@@ -112,14 +109,13 @@ export class SessionVerifier {
     record: FileRecord,
     fromBlock: number,
     deep: boolean,
-    tier: string | null,
     limit: RateLimit,
     isLate: () => boolean,
     signal: AbortSignal,
   ): Promise<Verdict> {
     const blob = blobName(record.session, record.filename);
     const found = await this.store.look(blob, signal);
-    const difference = compare(record, found, tier);
+    const difference = compare(record, found);
     // what differs in its tier alone is read all the same
     if (found === null || (difference !== null && difference.what !== 'tier')) return difference ?? 'size';
     if (deep) {

@@ -11,6 +11,8 @@ export interface DoneFacts {
   readonly etag?: string | null;
   /** The whole file's SHA-256, 64 hex digits, where its producer's checksum asked for it. */
   readonly sha256?: string | null;
+  /** The access tier that was asked for; null where none was. */
+  readonly tier?: string | null;
 }
 
 /**

@@ -4,8 +4,8 @@ import type { FileRecord } from './file-record.js';
 /**
  * Lua functions for the records of done files, which are many and never change: each is one text, a JSON array of session
  * key, file name, size, MD5, mtime, attempts, pod, queued at, started at, finished at, the id of the name's record before
- * it, the URL where it is not the session's URL and the name, else empty, the blob's ETag without its quotes, and the SHA-256
- * where it was taken. What is the same for all of them is not stored.
+ * it, the URL where it is not the session's URL and the name, else empty, the blob's ETag without its quotes, the SHA-256
+ * where it was taken, and the access tier where one was asked for. What is the same for all of them is not stored.
  *
  * - `finish` makes a live record a done one, `unfinish` the other way round
  * - `newest_in` finds the newest one of a name in a session
@@ -38,6 +38,10 @@ local function finish(id, s, name, from, facts)
   if (facts.sha256 or '') ~= '' then
     record[12], record[13] = record[12] or '""', record[13] or '""'
     record[14] = cjson.encode(facts.sha256)
+  end
+  if (facts.tier or '') ~= '' then
+    for i = 12, 14 do record[i] = record[i] or '""' end
+    record[15] = cjson.encode(facts.tier)
   end
   drop_live(id, s, name, from)
   redis.call('SET', dkey(id), '[' .. table.concat(record, ',') .. ']')
@@ -83,7 +87,7 @@ local function unfinish(id, record, url, counted)
   end
   redis.call('HSET', fkey(id), 'filename', name, 'session', s, 'state', '', 'size', text(record[3]), 'md5', text(record[4]),
     'mtime', text(record[5]), 'attempts', text(record[6]), 'pod', text(record[7]), 'queued_at', text(record[8]),
-    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', (record[12] or '') ~= '' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]), 'sha256', text(record[14]))
+    'started_at', text(record[9]), 'deaths', 0, 'alone_deaths', 0, 'run', '', 'blob_url', (record[12] or '') ~= '' and record[12] or url, 'progress', text(record[3]), 'etag', text(record[13]), 'sha256', text(record[14]), 'tier', text(record[15]))
   redis.call('HSET', P .. ':live', s .. '/' .. name, id)
   redis.call('ZADD', P .. ':name:' .. name, id, id)
 end
@@ -108,6 +112,7 @@ export function readDone(id: number, text: string, urlOf: (key: string) => strin
     url,
     etag,
     sha256,
+    tier,
   ] = record as readonly unknown[];
   const session = typeof key === 'string' ? parseSessionKey(key) : null;
   if (!session || typeof key !== 'string' || typeof filename !== 'string') return null;
@@ -133,5 +138,6 @@ export function readDone(id: number, text: string, urlOf: (key: string) => strin
     uploader: words(pod),
     ...(words(etag) === null ? {} : { etag: String(etag) }),
     ...(words(sha256) === null ? {} : { sha256: String(sha256) }),
+    ...(words(tier) === null ? {} : { tier: String(tier) }),
   };
 }

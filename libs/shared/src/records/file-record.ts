@@ -43,6 +43,8 @@ export interface FileRecord {
   readonly etag?: string;
   /** The whole file's SHA-256, 64 hex digits, where its producer's checksum asked for it. */
   readonly sha256?: string;
+  /** The access tier that was asked for when it was stored; missing where none was. */
+  readonly tier?: string;
 }
 
 /** Whether a job's state says something else than its record. */
@@ -115,5 +117,6 @@ export function readRecord(id: number, hash: Readonly<Record<string, string>>): 
     uploader: hash.pod || null,
     ...(hash.etag ? { etag: hash.etag } : {}),
     ...(hash.sha256 ? { sha256: hash.sha256 } : {}),
+    ...(hash.tier ? { tier: hash.tier } : {}),
   };
 }

@@ -142,7 +142,7 @@ end
 return noted`;
 /** Writes the receipt of a claim. */
 export const RECEIPT = `
-local s, name, claim, base, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token, id, etag, sha256 = unpack(ARGV)
+local s, name, claim, base, blob_url, size, md5, mtime, attempts, pod, max_files, session_name, job, token, id, etag, sha256, tier = unpack(ARGV)
 if not owns(job, token) then return -1 end
 local finished, url, _, batch = session_of(s, session_name)
 local receipts = P .. ':receipts:' .. s .. '/' .. name
@@ -168,7 +168,7 @@ if id then
     end
     local said_url = blob_url
     if base ~= '' and url == base then blob_url = '' end
-    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, sha256 = sha256, queued_at = h.queued_at, started_at = h.started_at, counted = batch.counted})
+    finish(id, s, name, h.state, {size = size, md5 = md5, mtime = mtime, attempts = attempts, pod = pod, url = blob_url, said_url = said_url, etag = etag, sha256 = sha256, tier = tier, queued_at = h.queued_at, started_at = h.started_at, counted = batch.counted})
   end
   redis.call('HDEL', P .. ':live', s .. '/' .. name)
 end
@@ -191,12 +191,12 @@ local id = redis.call('HGET', P .. ':live', s .. '/' .. name)
 if not id then return 0 end
 local h = redis.call('HMGET', fkey(id), 'state', 'size')
 redis.call('HDEL', P .. ':live', s .. '/' .. name)
-local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob_url', 'queued_at', 'started_at', 'etag', 'sha256')
+local f = redis.call('HMGET', fkey(id), 'md5', 'mtime', 'attempts', 'pod', 'blob_url', 'queued_at', 'started_at', 'etag', 'sha256', 'tier')
 -- the store has the file, but its source still stood
 if (f[5] or '') ~= '' then
   add_bytes(s, 'bytes_done', tonumber(h[2]))
   local _, _, _, batch = session_of(s, '')
-  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7], etag = f[8] or '', sha256 = f[9] or '', counted = batch.counted})
+  finish(id, s, name, h[1], {size = h[2], md5 = f[1] or '', mtime = f[2], attempts = f[3], pod = f[4] or '', url = f[5], queued_at = f[6], started_at = f[7], etag = f[8] or '', sha256 = f[9] or '', tier = f[10] or '', counted = batch.counted})
 else
   add_bytes(s, 'bytes_total', -tonumber(h[2]))
   drop_record(id, s, name, h[1])

@@ -181,7 +181,7 @@ export class Moves {
     facts: DoneFacts & { attempts: number; pod: string; maxFiles: number; record?: string },
     lock = UNLOCKED,
   ): Promise<boolean> {
-    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles, etag, sha256 } = facts;
+    const { blobUrl, size, md5, mtimeMs, attempts, pod, maxFiles, etag, sha256, tier } = facts;
     const folder = `${session.datePrefix}/${encodeURIComponent(session.encodedSession)}/`;
     const name = encodeURIComponent(filename);
     const answer = await this.scripts.receipt(
@@ -202,6 +202,7 @@ export class Moves {
       facts.record ?? '',
       etag?.replace(/^"|"$/g, '') ?? '',
       sha256 ?? '',
+      tier ?? '',
     );
     return orLost(answer) === 1;
   }
