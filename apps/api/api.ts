@@ -2,7 +2,7 @@ import { messageOf } from '@app/shared/domain';
 import { HEARTBEAT_MS, Pods, type PodReport, type Reported } from '@app/shared/pods';
 import { Questions } from '@app/shared/questions';
 import { jobStates, openUploadQueue, retryData } from '@app/shared/queue';
-import { History, Incoming, Moves, Sessions } from '@app/shared/records';
+import { History, Incoming, Manifests, Moves, Sessions } from '@app/shared/records';
 import {
   connectForRequests,
   connectForWork,
@@ -53,6 +53,7 @@ export async function startApi(
   const stream = new EventStream(listening, redis, prefix, log);
   const sample = new VolumeSample(config.roots);
   const sessions = new Sessions(redis, prefix);
+  const history = new History(redis, prefix, jobStates(redis, prefix));
   const sessionWaits = new SessionWaits(sessions, gate);
   // the stream's subscription serves those who wait, too
   listening.on('message', (_channel, text: string) => sessionWaits.heard(text));
@@ -73,7 +74,8 @@ export async function startApi(
     retryData: retryData(redis, prefix),
     sessions,
     sessionWaits,
-    history: new History(redis, prefix, jobStates(redis, prefix)),
+    history,
+    manifests: new Manifests(redis, prefix, history, sessions),
     moves: new Moves(redis, prefix),
     incoming: new Incoming(redis, prefix),
     labels: config.labels,

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Labels } from '@app/shared/config';
 import type { Pods } from '@app/shared/pods';
 import type { retryData, UploadQueue } from '@app/shared/queue';
-import type { History, Incoming, Moves, Sessions } from '@app/shared/records';
+import type { History, Incoming, Manifests, Moves, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { Asking } from './asking.js';
 import type { RedisGate } from './redis-gate.js';
@@ -18,6 +18,7 @@ export abstract class ApiParts {
   abstract readonly sessions: Sessions;
   abstract readonly sessionWaits: SessionWaits;
   abstract readonly history: History;
+  abstract readonly manifests: Manifests;
   abstract readonly moves: Moves;
   abstract readonly incoming: Incoming;
   /** Of all blobs, as far as this api's settings say. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { blobName, blockId, messageOf, parseSessionKey, type SessionRef } from '@app/shared/domain';
-import { manifest, type History, type Sessions } from '@app/shared/records';
+import type { Manifests, Sessions } from '@app/shared/records';
 import type { Logger } from '@app/shared/runtime';
 import type { BlobStore } from './blob-store/blob-store.js';
 import { PLAIN_LABELS } from './blob-store/writes.js';
@@ -20,7 +20,7 @@ export class ManifestWriter {
 
   constructor(
     private readonly sessions: Sessions,
-    private readonly history: History,
+    private readonly manifests: Manifests,
     private readonly store: BlobStore,
     private readonly log: Logger,
     /** Of all blobs; null where nobody has chosen one. A manifest has no other label: it is written again. */
@@ -79,7 +79,7 @@ export class ManifestWriter {
     };
     const total = { files: 0, missing: 0 };
     let text = '';
-    for await (const piece of manifest(this.history, this.sessions, session)) {
+    for await (const piece of this.manifests.of(session)) {
       total.files += piece.files;
       total.missing += piece.missing;
       text += piece.text;

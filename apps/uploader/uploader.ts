@@ -3,7 +3,7 @@ import { Layout, messageOf } from '@app/shared/domain';
 import { Staging, Volume, VolumeClock } from '@app/shared/files';
 import { WaysOut } from '@app/shared/network';
 import { HEARTBEAT_MS, POD_DEAD_MS, Pods, type DiskUse, type PodReport } from '@app/shared/pods';
-import { History, lookAtRedis, Moves, Sessions, StoredFiles } from '@app/shared/records';
+import { History, lookAtRedis, Manifests, Moves, Sessions, StoredFiles } from '@app/shared/records';
 import { Answering } from '@app/shared/questions';
 import { jobStates } from '@app/shared/queue';
 import {
@@ -269,9 +269,10 @@ export async function startUploader(
     });
     answering.start().catch((error: unknown) => log.debug(`questions are not heard: ${messageOf(error)}`));
     if (config.upload.writeManifest) {
+      const history = new History(redis, prefix, jobStates(redis, prefix));
       manifests = new ManifestWriter(
         sessions,
-        new History(redis, prefix, jobStates(redis, prefix)),
+        new Manifests(redis, prefix, history, sessions),
         store,
         log,
         config.labels.encryptionScope,

@@ -92,6 +92,10 @@ test('a quarantined file is listed with its reason, and retry brings it through'
 
   const failed = await sluice(url, ['files', '--state', 'failed']);
   assert.match(failed.out, /^failed +100 bytes +1 .*leased\.bin +failed after 1 attempt: /m);
+  assert.equal((await sluice(url, ['manifest', 's'])).out, '');
+  const lines = await sluice(url, ['manifest', 's', '--all']);
+  const { name, state, attempts } = JSON.parse(lines.out) as Record<string, unknown>;
+  assert.deepEqual([lines.code, name, state, attempts], [0, 'leased.bin', 'failed', 1], lines.err);
   assert.equal((await sluice(url, ['retry'])).code, 2);
   assert.equal((await sluice(url, ['retry', '--all', 'leased.bin'])).code, 2);
   const none = await sluice(url, ['retry', 'another.bin']);

@@ -28,12 +28,26 @@ test('a finished session has its manifest in the api and in the store', async (t
   // a retry or a new file opens the session again: its next finish writes it anew
   await world.startSession('told');
   world.drop('d', 10);
-  await world.done(4);
+  const newer = world.drop('a', 2000);
+  await world.done(5);
   await world.api('/v1/watch/stop', {});
-  await until(
-    'it names the fourth too',
-    async () => (await blob.downloadToBuffer()).toString().trim().split('\n').length === 4,
+  const stored = await until('it has the new drops too', async () => {
+    const text = (await blob.downloadToBuffer()).toString();
+    return text.trim().split('\n').length === 5 ? text : null;
+  });
+  assert.equal((await world.api(`/v1/sessions/${session}/manifest`)).text, stored);
+  const drops = stored
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { name: string; md5: string; superseded?: boolean });
+  assert.deepEqual(
+    drops.filter(({ name }) => name === 'a').map(({ md5, superseded }) => [md5, superseded]),
+    [
+      [wanted.get('a'), true],
+      [newer, undefined],
+    ],
   );
+  assert.equal(drops.filter(({ superseded }) => superseded).length, 1);
 });
 
 test('a manifest that lacks files, because the history limit was passed, says how many', async (t) => {

@@ -328,6 +328,71 @@ test('the manifest has a line for each file that is done, however many', async (
   assert.ok(started <= finished);
 });
 
+test('a manifest marks the drops that a later one of the name replaced in its session, and with state=all has the failed files', async (t) => {
+  const world = await seeded(t);
+  const path = '/v1/sessions/20260131/my%2520session/manifest';
+  const lines = async (query = '') => {
+    const { status, text, headers } = await world.ask(`${path}${query}`);
+    assert.deepEqual([status, headers.get('sluice-missing')], [200, '0'], text);
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  };
+  const marked = async () =>
+    (await lines()).flatMap(({ name, size, superseded }) =>
+      superseded === undefined ? [] : [`${name} ${size} ${superseded}`],
+    );
+  const dropped = (session: SessionRef, names: readonly string[]) =>
+    Promise.all(
+      names.map((filename, size) =>
+        world.moves.receipt(session, filename, `claim-${Math.random()}`, {
+          ...{ blobUrl: `http://store/${filename}`, size, md5: null, mtimeMs: 0 },
+          ...{ attempts: 1, pod: 'uploader-0', maxFiles: 100_000 },
+        }),
+      ),
+    );
+  // twice on one page, on two pages, and over and over
+  await dropped(ONE, ['twice', 'again', 'twice', 'elsewhere']);
+  await dropped(
+    ONE,
+    Array.from({ length: 600 }, (_, i) => (i % 2 ? 'often' : `file ${i}`)),
+  );
+  await dropped(ONE, ['again']);
+  // more drops of another session behind them than one look goes through
+  await dropped(TWO, Array(1_100).fill('again'));
+  await dropped(TWO, Array(600).fill('twice'));
+  const often = Array.from({ length: 299 }, (_, i) => `often ${2 * i + 1} true`);
+  assert.deepEqual(await marked(), ['twice 0 true', 'again 1 true', ...often]);
+
+  // stored, though its source still stands: no done file, and the blob is its own
+  await done(world, ONE, 'elsewhere', 2);
+  await world.moves.sourceStands(ONE, 'elsewhere', 'http://store/elsewhere');
+  assert.deepEqual(await marked(), ['twice 0 true', 'again 1 true', 'elsewhere 3 true', ...often]);
+
+  const before = await lines();
+  await quarantine(world, ONE, 'bad');
+  await quarantine(world, ONE, 'back at work');
+  await quarantine(world, TWO, 'of another session');
+  // as Bull Board does it: the records hear nothing
+  await (await world.queue.getJob(jobId('back at work')))?.retry();
+  assert.deepEqual(await lines(), before);
+  assert.deepEqual(await lines('?state=done'), before);
+  const { finished, ...failed } = (await lines('?state=all')).at(-1);
+  assert.deepEqual(failed, {
+    ...{ name: 'bad', state: 'failed', size: 7, code: 'InvalidInput', attempts: 5 },
+    why: 'failed after 5 attempts: 400 InvalidInput',
+    ...{ started: null, uploader: null },
+  });
+  assert.ok(finished > before[0].finished);
+  assert.equal((await lines('?state=all')).length, before.length + 1);
+  for (const state of ['failed', '', 'ALL', 'done&state=all']) {
+    const { status, body } = await world.ask(`${path}?state=${state}`);
+    assert.equal(status, 400, state);
+    assert.match(body.detail, /state must be one of done, all/);
+  }
+});
+
 test('retry sends quarantined files back to work: all, of a session, by name; unknown names count nothing', async (t) => {
   const world = await seeded(t);
   for (const name of ['a', 'b', 'c']) await quarantine(world, ONE, name);

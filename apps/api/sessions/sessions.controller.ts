@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { once } from 'node:events';
 import { isDatePrefix, isEncodedSession, parseObject, sessionKey, type SessionRef } from '@app/shared/domain';
 import type { PodReport } from '@app/shared/pods';
-import { manifest, type SessionRecord } from '@app/shared/records';
+import { MANIFEST_STATES, type ManifestState, type SessionRecord } from '@app/shared/records';
 import { makeCursor, Paged, readCursor, readLimit } from '../page.js';
 import { ApiParts } from '../parts.js';
 import { Problems } from '../problems/decorators.js';
@@ -82,9 +82,15 @@ export class SessionsController {
   @ApiOperation({
     summary: 'A line for each file that is done',
     description:
-      'NDJSON: name, url, size, md5, sha256 (where the producer gave a checksum of that kind), mtime, attempts, started, finished, uploader. Where records of the session went by the history limits, the last line is {"missing": 30}, the number of done files without a line, and the header Sluice-Missing holds what is known of it at the beginning.',
+      'NDJSON: name, url, size, md5, sha256 (where the producer gave a checksum of that kind), mtime, attempts, started, finished, uploader, and `superseded: true` where a later drop of the name in this session has taken its place in the store. With `state=all` the failed files follow, newest first: name, `state: "failed"`, size, code, why, attempts, started, finished, uploader. Where records of the session went by the history limits, the last line is {"missing": 30}, the number of done files without a line, and the header Sluice-Missing holds what is known of it at the beginning.',
   })
   @PathOfSession()
+  @ApiQuery({
+    name: 'state',
+    required: false,
+    enum: MANIFEST_STATES,
+    description: '`done` (the default): files that are done; `all`: failed ones too.',
+  })
   @ApiOkResponse({
     content: { 'application/x-ndjson': { schema: { type: 'string' }, example: exampleLine() } },
   })
@@ -93,12 +99,14 @@ export class SessionsController {
     @Param('date') date: string,
     @Param('encoded_session') encoded: string,
     @Res() response: Response,
+    @Query('state') stateText?: string,
   ): Promise<void> {
-    const { gate, sessions, history } = this.parts;
+    const { gate, sessions, manifests } = this.parts;
     const session = readSession(date, encoded);
+    const state = readManifestState(stateText);
     const [record] = await gate.ask(() => sessions.read([sessionKey(session)]));
     if (!record) throw new NotFoundException(`no session ${sessionKey(session)} is known`);
-    const pieces = manifest(history, sessions, session);
+    const pieces = manifests.of(session, state);
     let piece = await gate.ask(() => pieces.next());
     response.status(200).type('application/x-ndjson').set('Sluice-Missing', String(record.trimmed));
     while (!piece.done && !response.destroyed) {
@@ -121,6 +129,13 @@ function readWait(text: string | undefined): number {
   if (seconds > WAIT_MAX_S)
     throw new BadRequestException(`wait must be a whole number of seconds from 0 to ${WAIT_MAX_S}`);
   return seconds;
+}
+
+/** Reads `state` of a manifest. @throws BadRequestException */
+function readManifestState(text = 'done'): ManifestState {
+  const state = MANIFEST_STATES.find((candidate) => candidate === text);
+  if (!state) throw new BadRequestException(`state must be one of ${MANIFEST_STATES.join(', ')}`);
+  return state;
 }
 
 /** Checks the two parts of a session's path, which Express has decoded once. @throws BadRequestException */

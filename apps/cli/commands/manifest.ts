@@ -4,7 +4,7 @@ import { sessionOf } from '../names.js';
 import { jsonLine } from '../print.js';
 import { askOf, pathOf } from './ask.js';
 
-/** `sluice manifest <session>`: a line for each file that is done. */
+/** `sluice manifest <session>`: a line for each file that is done, and with `--all` for each that failed. */
 export function registerManifest(program: Command): void {
   program
     .command('manifest')
@@ -12,12 +12,15 @@ export function registerManifest(program: Command): void {
     .addArgument(
       new Argument('<session>', '<date>/<encoded session>, or its name: the newest one of that name'),
     )
+    .option('--all', 'the failed files too, behind the others')
     .option('--csv', 'a table with a heading, for spreadsheets')
-    .action(async (text: string, options: { csv?: boolean }, command: Command) => {
+    .action(async (text: string, options: { all?: boolean; csv?: boolean }, command: Command) => {
       const { client } = askOf(command);
       const session = await sessionOf(client, text);
       const rows: Record<string, unknown>[] = [];
-      for await (const line of client.lines(`${pathOf(session)}/manifest`)) {
+      for await (const line of client.lines(
+        `${pathOf(session)}/manifest${options.all ? '?state=all' : ''}`,
+      )) {
         const { missing } = line;
         if (typeof missing === 'number')
           process.stderr.write(
