@@ -1,5 +1,12 @@
 import { messageOf, VolumeError, type Layout } from '@app/shared/domain';
-import { missingRoots, readVolumeId, rootsFault, type Volume, type VolumeClock } from '@app/shared/files';
+import {
+  lacksDone,
+  missingRoots,
+  readVolumeId,
+  rootsFault,
+  type Volume,
+  type VolumeClock,
+} from '@app/shared/files';
 import { leadingScanner, type DiskUse, type Pods } from '@app/shared/pods';
 import { StartupError } from '@app/shared/runtime';
 
@@ -37,7 +44,8 @@ export class VolumeWatch {
     while (!stopped()) {
       try {
         const missing = await missingRoots(this.volume, this.layout.roots);
-        if (missing.length === 0 && !proved) {
+        const waitsForDone = missing.length === 0 && (await lacksDone(this.volume, this.layout.roots));
+        if (missing.length === 0 && !waitsForDone && !proved) {
           const fault = await rootsFault(this.volume, this.layout.roots);
           if (fault) throw new StartupError(fault);
           proved = true;
@@ -46,7 +54,7 @@ export class VolumeWatch {
         if (expected === null) this.trouble = 'waiting for a live scanner that has proved its volume';
         else {
           this.id = await readVolumeId(this.volume, this.layout.volumeFile);
-          if (this.id === expected && proved) {
+          if (this.id === expected && proved && !waitsForDone) {
             await this.clock.read();
             this.expected = expected;
             this.trouble = null;
@@ -54,12 +62,10 @@ export class VolumeWatch {
             return this.sampleLater();
           }
           missingSince ??= Date.now();
-          if (this.id !== null || Date.now() - missingSince > HIDDEN_MS)
+          const isAnother = this.id !== null && !(this.id === expected && waitsForDone);
+          if (isAnother || (this.id === null && Date.now() - missingSince > HIDDEN_MS))
             throw new StartupError(this.another(expected, missing));
-          this.trouble =
-            missing.length > 0
-              ? `waiting for the scanner to make ${missing.join(', ')}`
-              : "waiting for the scanner's mark on the volume";
+          this.trouble = this.waitsFor(missing, waitsForDone);
         }
       } catch (error) {
         if (!(error instanceof VolumeError)) throw error;
@@ -72,6 +78,13 @@ export class VolumeWatch {
   /** Ends sampling; safe to repeat. */
   stop(): void {
     if (this.timer) clearTimeout(this.timer);
+  }
+
+  private waitsFor(missing: readonly string[], waitsForDone: boolean): string {
+    if (missing.length > 0) return `waiting for the scanner to make ${missing.join(', ')}`;
+    return waitsForDone
+      ? `waiting for the scanner to make ${this.layout.roots.done} (APP_NFS_DONE_ROOT); APP_KEEP_DONE_S must be set there too`
+      : "waiting for the scanner's mark on the volume";
   }
 
   private another(expected: string, missing: readonly string[]): string {

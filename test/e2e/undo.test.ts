@@ -5,7 +5,9 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -22,6 +24,18 @@ test('a stored source is kept for a while and comes back under its name, never o
   await world.start('scanner', kept);
   await world.start('uploader', kept);
   await Promise.all(world.apps.map((app) => app.ready()));
+  // an uploader whose root is not the scanner's waits, and makes none
+  const nowhere = join(world.volume, '.nowhere');
+  const lost = await world.start('uploader', { ...kept, APP_NFS_DONE_ROOT: nowhere });
+  const sentence = `waiting for the scanner to make ${nowhere} (APP_NFS_DONE_ROOT)`;
+  await until('it says so', async () => {
+    const readiness = await fetch(`http://127.0.0.1:${lost.port}/readyz`);
+    const text = await readiness.text();
+    if (!readiness.ok && text.includes(sentence)) return true;
+    throw new Error(text);
+  });
+  assert.equal(existsSync(nowhere), false);
+  await lost.stop();
   const key = await world.startSession('a night');
   const restore = (filename: string, session = key) => world.api('/v1/files/restore', { session, filename });
 
@@ -55,6 +69,20 @@ test('a stored source is kept for a while and comes back under its name, never o
 
   // back under its name, and never over another; the drop folder's own rules hold
   await world.api('/v1/watch/stop', {});
+  const [folder, elsewhere] = [join(world.incoming, 'a'), join(world.folder, 'elsewhere')];
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(elsewhere);
+  for (const [stands, why] of [
+    [() => symlinkSync(elsewhere, folder), /a folder on the way to a\/b\/deep\.bin is a symlink/],
+    [() => writeFileSync(folder, 'a file'), /or a file that has the name of its folder/],
+  ] as const) {
+    stands();
+    const refused = await restore('a/b/deep.bin');
+    assert.equal(refused.status, 409, refused.text);
+    assert.match(refused.body.detail, why);
+    rmSync(folder);
+  }
+  assert.deepEqual(readdirSync(elsewhere), []);
   assert.deepEqual((await restore('a/b/deep.bin')).body, { filename: 'a/b/deep.bin', restored: true });
   const home = join(world.incoming, 'a/b/deep.bin');
   assert.deepEqual(

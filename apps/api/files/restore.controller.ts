@@ -67,9 +67,13 @@ export class RestoreController {
     switch (result) {
       case 'restored':
         return { filename, restored: true };
+      case 'symlink':
+        throw new ConflictException(
+          `a folder on the way to ${filename} is a symlink in the drop folder, which is not followed; take it away, and ask again`,
+        );
       case 'taken':
         throw new ConflictException(
-          `${filename} stands in the drop folder already; once that one is through, or taken away, ask again`,
+          `${filename} stands in the drop folder already, or a file that has the name of its folder; once that one is through, or taken away, ask again`,
         );
       case 'off':
         throw new NotFoundException('no source is kept: APP_KEEP_DONE_S of the scanner is 0');

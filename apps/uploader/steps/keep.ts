@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { olderName, sameFile, VolumeError, type FileLook } from '@app/shared/domain';
+import { lacksDone } from '@app/shared/files';
 import type { Run, Tools } from '../run.js';
 
 /** How often a folder is made anew that the scanner removes meanwhile, since it was empty. */
@@ -54,6 +55,7 @@ async function keep(
         // NFS answers so also after a rename that happened
         const [here, there] = await Promise.all([volume.lstat(removing), volume.lstat(target)]);
         if (here === null) return there !== null && sameFile(there, source);
+        await mustHaveRoot();
         if (await makeFolder(dirname(target))) break;
         // a file that is kept has the name of a folder on the way
         const top = dirname(layout.done(run.session, 'x') ?? '');
@@ -64,6 +66,17 @@ async function keep(
     }
   }
   return volume.unlink(removing);
+
+  /** Made here, it would not be on the volume where that is mounted elsewhere: the scanner makes it. */
+  async function mustHaveRoot(): Promise<void> {
+    const { done } = layout.roots;
+    if (await lacksDone(volume, layout.roots))
+      throw new VolumeError(
+        'ENOENT',
+        'lstat',
+        `${done} (APP_NFS_DONE_ROOT) is missing; it is made by the scanner`,
+      );
+  }
 
   async function makeFolder(path: string): Promise<boolean> {
     try {

@@ -17,9 +17,14 @@ export async function missingRoots(volume: Volume, roots: Roots): Promise<string
   return looks.filter(({ look }) => look === null).map(({ root }) => root);
 }
 
+/** Whether the root of kept sources is wanted and not there. @throws VolumeError */
+export async function lacksDone(volume: Volume, { done }: Roots): Promise<boolean> {
+  return done !== undefined && (await volume.lookAnew(done)) === null;
+}
+
 /**
  * Proves that the roots are writable and on one filesystem, by moving a probe file from one to the next; equal
- * device numbers would be no proof. Safe to repeat: the probe has a name of its own and is removed.
+ * device numbers would be no proof. A root of kept sources that is not there proves nothing: {@link lacksDone}. Safe to repeat: the probe has a name of its own and is removed.
  *
  * @returns the sentence that says what is wrong, or null
  * @throws VolumeError where the volume hangs or fails: that proves nothing
