@@ -4,8 +4,9 @@ import type { Watch } from '@app/shared/records';
 import { BlockedEntries } from './blocked-entries.js';
 import type { Listing } from './drop-folder.js';
 import type { Entries } from './entries.js';
+import { QUARANTINED } from './held.js';
 import type { ScannerParts } from './parts.js';
-import type { ScanMemory } from './scan-memory.js';
+import type { BlockedMarker, ScanMemory } from './scan-memory.js';
 import type { ScanWindow } from './scan-window.js';
 import { take, type Taker } from './take.js';
 import { walkSession, type SessionFolder } from './walk.js';
@@ -43,7 +44,7 @@ export async function takeMarker(
   parts: ScannerParts,
   memory: ScanMemory,
   { taker, session }: RestingMarker,
-  waiting: number,
+  waiting: Waiting,
   room: number,
   entries: Entries,
 ): Promise<number> {
@@ -57,31 +58,52 @@ export async function takeMarker(
   memory.clearMarker = null;
   const { open, failed, firstFailed } = await parts.sessions.beforeMarker(session);
   if (failed > 0) {
-    memory.blockedMarker = { name, failed, firstFailed };
-    return hold(`held: the end marker goes last, and ${failedFiles(failed, firstFailed)}`);
+    memory.blockedMarker = { name, by: 'failed', count: failed, first: firstFailed };
+    return hold(`held: the end marker goes last, and ${blockedBy(memory.blockedMarker)}`);
   }
-  if (waiting > 0 || open > 0 || (await isInHand(parts, session))) return hold(GOES_LAST);
+  if (waiting.count > 0 && waiting.count === waiting.quarantined && open === 0) {
+    memory.blockedMarker = { name, by: 'quarantined', count: waiting.count, first: waiting.first };
+    return hold(`held: the end marker goes last, and ${blockedBy(memory.blockedMarker)}`);
+  }
+  if (waiting.count > 0 || open > 0 || (await isInHand(parts, session))) return hold(GOES_LAST);
   memory.clearMarker = blob;
   return wasClear ? take(parts, memory, [taker], room, session, entries) : hold(GOES_LAST);
 }
 
-/** How many files of the drop folder go to this session, beside the marker and those that the queue has already. */
+/** Files of the drop folder that go to the session, beside the marker and those that the queue has already. */
+export interface Waiting {
+  readonly count: number;
+  /** Of these, how many wait for a person, since a file of their name stands in quarantine; and the first of them. */
+  readonly quarantined: number;
+  readonly first: string | null;
+}
+
+/** What the marker waits for in the drop folder. @param checksums held ones that are beside no file: they are none of their own */
 export function othersWaiting(
   memory: ScanMemory,
   listing: Listing,
   window: ScanWindow,
   looked: readonly string[],
+  checksums: number,
   entries: Entries,
-): number {
+): Waiting {
   const later = window
     .notThisTime(looked)
-    .filter((name) => memory.shown.entries.get(name)?.state !== 'ignored').length;
+    .filter((name) => memory.shown.entries.get(name)?.state !== 'ignored');
   // what waited for a first file that is through by now is looked at in the next scan
   const freed = [...listing.enqueued, ...listing.standing, ...listing.namesakes].filter(
     (name) => !entries.byName.has(name),
   ).length;
   const { settling, held } = entries.counts;
-  return settling - listing.late + held + freed + window.passed + later;
+  const quarantined = [
+    ...[...entries.byName].flatMap(([name, { why }]) => (why === QUARANTINED ? [name] : [])),
+    ...later.filter((name) => memory.shown.entries.get(name)?.why === QUARANTINED),
+  ];
+  return {
+    count: settling - listing.late + held - checksums + freed + window.passed + later.length,
+    quarantined: quarantined.length,
+    first: quarantined[0] ?? null,
+  };
 }
 
 /**
@@ -104,14 +126,15 @@ async function isInHand(parts: ScannerParts, session: SessionRef): Promise<boole
   );
 }
 
-/** The sentence for `problems` where a marker waits for failed files. */
+/** The sentence for `problems` where a marker waits for people. */
 export function blockedMarkerProblem({ blockedMarker }: ScanMemory): string | null {
   if (blockedMarker === null) return null;
-  const { name, failed, firstFailed } = blockedMarker;
-  return `the end marker ${JSON.stringify(name)} is not uploaded, since ${failedFiles(failed, firstFailed)}`;
+  return `the end marker ${JSON.stringify(blockedMarker.name)} is not uploaded, since ${blockedBy(blockedMarker)}`;
 }
 
-function failedFiles(count: number, first: string | null): string {
-  const them = count === 1 ? 'it' : 'them';
-  return `${count} file${count === 1 ? '' : 's'} of its session failed, the first is ${JSON.stringify(first)}; retry ${them}, or remove ${them}`;
+function blockedBy({ by, count, first }: BlockedMarker): string {
+  const [files, them] = count === 1 ? ['1 file', 'it'] : [`${count} files`, 'them'];
+  return by === 'failed'
+    ? `${files} of its session failed, the first is ${JSON.stringify(first)}; retry ${them}, or remove ${them}`
+    : `${files} before it in the drop folder cannot go while older ones of the same name are quarantined, the first is ${JSON.stringify(first)}; retry or remove the quarantined`;
 }

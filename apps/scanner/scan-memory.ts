@@ -28,6 +28,17 @@ export interface Standing {
   readonly path: string;
 }
 
+/** An end marker that nothing keeps back but what people must decide. */
+export interface BlockedMarker {
+  readonly name: string;
+  /** Files of its session that failed, or files in the drop folder whose name stands in quarantine. */
+  readonly by: 'failed' | 'quarantined';
+  /** How many there are. */
+  readonly count: number;
+  /** The first of them. */
+  readonly first: string | null;
+}
+
 /** What the scanner remembers between two scans; a cache, checked against Redis and the volume in each. */
 export class ScanMemory {
   /** Files handed to the queue, by name. */
@@ -50,13 +61,8 @@ export class ScanMemory {
   readonly sessionFolder = new SessionFolder();
   /** What the session takes before it stops; null where it goes on, or nothing is known of that yet. */
   stopping: Stopping | null = null;
-  /** The end marker that waits for files that failed, how many those are, and the first of them. */
-  blockedMarker: {
-    readonly name: string;
-    readonly failed: number;
-    readonly firstFailed: string | null;
-  } | null = null;
-
+  /** The end marker that waits for people; null where none does. */
+  blockedMarker: BlockedMarker | null = null;
   /** The blob of the end marker that nothing stood in the way of in the last scan. */
   clearMarker: string | null = null;
 

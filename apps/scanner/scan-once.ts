@@ -71,14 +71,15 @@ export async function scanOnce(parts: ScannerParts, memory: ScanMemory, watch: W
   const waits = session ? null : watch.session ? NO_FOLDER : NO_SESSION;
   const resting = judge(parts, memory, names, looks, waits, entries);
   const takers = await sidecars.complete(memory, resting, entries);
-  await sidecars.showAlone(memory, names, entries);
+  const checksums = await sidecars.showAlone(memory, names, entries);
   const { others, marker } = splitMarker(takers, watch);
   let enqueued = session ? await take(parts, memory, others, room, session, entries) : 0;
   memory.blockedMarker = null;
   if (marker) {
+    const waiting = othersWaiting(memory, listing, window, names, checksums, entries);
     // what stands in a folder that cannot be listed is not known
-    const waiting = othersWaiting(memory, listing, window, names, entries) + blocked.paths.length;
-    enqueued += await takeMarker(parts, memory, marker, waiting, room - enqueued, entries);
+    const all = { ...waiting, count: waiting.count + blocked.paths.length };
+    enqueued += await takeMarker(parts, memory, marker, all, room - enqueued, entries);
   } else memory.clearMarker = null;
   if (stopping) await stopOnceThrough(parts, memory, stopping, entries);
   for (const name of window.notThisTime(names)) entries.keep(name);

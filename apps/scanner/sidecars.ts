@@ -111,10 +111,12 @@ export class Sidecars {
    * Shows checksums that are beside no file: those of files that are under way or quarantined are held, others ignored.
    *
    * @param examined files that this scan looked at
+   * @returns how many are held
    * @throws VolumeError
    */
-  async showAlone(memory: ScanMemory, examined: readonly string[], entries: Entries): Promise<void> {
-    if (this.byFile.size === 0) return;
+  async showAlone(memory: ScanMemory, examined: readonly string[], entries: Entries): Promise<number> {
+    if (this.byFile.size === 0) return 0;
+    const heldBefore = entries.counts.held;
     const here = new Set(examined);
     const alone = [...this.byFile.keys()]
       .filter((file) => !here.has(file) && !memory.enqueued.has(file))
@@ -129,6 +131,7 @@ export class Sidecars {
         else if (place === 'processing') entries.note(name, 'held', UNDER_WAY);
         else entries.note(name, 'ignored', `ignored: it is the checksum of ${file}, which is not here`);
     }
+    return entries.counts.held - heldBefore;
   }
 }
 

@@ -143,3 +143,25 @@ test('a stop once through does not wait for an end marker that waits for a faile
   await until('the session is stopped', async () => (await alone.sessions.watch())?.enabled === false);
   assert.deepEqual(alone.tree(alone.incoming), ['END']);
 });
+
+test('an end marker behind a file that waits for an older quarantine says so, and a stop once through ends', async (t) => {
+  const alone = await ScannerAlone.make(t, { APP_SIDECAR_CHECKSUMS: 'optional' });
+  const older = join(alone.failed, '20260130/older');
+  for (const name of ['bad.bin', 'lone.bin']) alone.put(join(older, name));
+  const app = await alone.start();
+  await app.ready();
+  for (const name of ['bad.bin', 'lone.bin.md5', 'END']) alone.put(join(alone.incoming, name));
+  await start(alone);
+  await alone.problem(
+    /^the end marker "END" is not uploaded, since 1 file before it .* are quarantined, the first is "bad\.bin"; retry/,
+  );
+  await alone.says('END', /^held: the end marker goes last, and 1 file before it in the drop folder/);
+  await alone.says('lone.bin.md5', /^held: it is the checksum of a file that is quarantined/);
+  await alone.sessions.stopOnceThrough();
+  await until('the session is stopped', async () => (await alone.sessions.watch())?.enabled === false);
+
+  // the checksum alone keeps nothing back
+  await start(alone);
+  rmSync(join(alone.incoming, 'bad.bin'));
+  await alone.jobOf('END');
+});
