@@ -159,6 +159,26 @@ test('events are kept for a webhook once each, written with what they tell of, a
   assert.deepEqual((await batch.told()).slice(5), ['finished']);
 });
 
+test('a run that is repeated after its receipt tells no webhook anything again, and a new file does', async (t) => {
+  const batch = await Batch.make(t);
+  await batch.redis.hset(`${PREFIX}:watch`, 'webhook_at', Date.now());
+  await batch.sessions.start(session, null, { ...NO_BATCH, files: 1 });
+  await batch.queued('a');
+  await batch.done('a');
+  await batch.sessions.stop();
+  assert.deepEqual(await batch.told(), ['complete', 'finished']);
+  // the uploader died between the receipt and the end of its job
+  await batch.moves.begin({ session, filename: 'a', size: 5 }, 'second run', false, 'b');
+  assert.deepEqual(await batch.state(), ['draining', false, 1, 5]);
+  await batch.done('a');
+  assert.deepEqual(await batch.state(), ['finished', true, 0, 0]);
+  assert.deepEqual(await batch.told(), ['complete', 'finished']);
+
+  await batch.queued('a');
+  await batch.done('a', 'another claim');
+  assert.deepEqual((await batch.told()).slice(2), ['complete', 'finished']);
+});
+
 test('the api takes and shows what a session expects, and refuses what it cannot mean', async (t) => {
   const { post, ask, client, moves } = await seeded(t);
   const start = (body: object) => post('/v1/watch/start', { session_name: 'night', ...body });

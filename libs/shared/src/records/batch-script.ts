@@ -13,12 +13,15 @@ const COUNTED_AT_ONCE = 500;
  * Any session has `complete_at` once that was told, and `superseded` and `superseded_bytes` (of done files that a later
  * drop of the same name took the place of) of the done files up to the id `counted`; 'all' is all of them. An earlier
  * release counted none, and noted nothing: `COUNT_NAMES` makes up for that.
+ * It also has `turns` (starts and retries), and `told_complete` and `told_finished`: what it had when a webhook was last told.
  *
  * - `watched` answers with the key of the active session, '' where none is
  * - `tell` adds an event to `:outbox`, where an api with a webhook takes it from; otherwise it does nothing
  * - `batch_of` says whether a session is complete, and what is missing
  * - `settle_batch` tells that a session has become complete, once
  * - `is_counted` says whether a done file is among those whose names are counted
+ * - `tell_news` tells a webhook of a session what it was not told before: a run that is repeated after its receipt makes a
+ *   session complete and finished anew, with nothing new to tell
  * - `supersedes` notes that a done file took the place of another, or takes that back
  */
 export const BATCH = `
@@ -44,7 +47,8 @@ local function files_of(s)
 end
 local BATCH_FIELDS = {
   'name', 'started_at', 'stopped_at', 'finished_at', 'url', 'bytes_total', 'bytes_done', 'bytes_failed', 'done_trimmed',
-  'expect_files', 'expect_bytes', 'end_marker', 'marker_at', 'superseded', 'superseded_bytes', 'complete_at', 'labels'
+  'expect_files', 'expect_bytes', 'end_marker', 'marker_at', 'superseded', 'superseded_bytes', 'complete_at', 'labels',
+  'turns', 'told_complete', 'told_finished'
 }
 local function batch_of(s, active)
   local h, values, files = {}, redis.call('HMGET', skey(s), unpack(BATCH_FIELDS)), files_of(s)
@@ -69,12 +73,18 @@ end
 local function facts_of(h)
   return {name = h.name, url = h.url, done = h.files.done, failed = h.files.failed, bytes = h.bytes_done, complete = h.complete}
 end
+local function tell_news(kind, s, h)
+  local news = table.concat({h.turns, h.files.done, h.files.failed, h.bytes_done, h.expect_files, h.expect_bytes}, ' ')
+  if h['told_' .. kind] == news then return end
+  redis.call('HSET', skey(s), 'told_' .. kind, news)
+  tell(kind, s, facts_of(h))
+end
 local function settle_batch(s, h)
   if not h then h = batch_of(s, watched() == s) end
   if not h.complete or h.complete_at ~= '' then return h end
   redis.call('HSET', skey(s), 'complete_at', now())
   say({type = 'session', session = s, state = watched() == s and 'active' or h.finished_at == '' and 'draining' or 'finished', complete = true})
-  tell('complete', s, facts_of(h))
+  tell_news('complete', s, h)
   return h
 end
 local function is_counted(id, counted)

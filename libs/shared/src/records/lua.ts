@@ -110,7 +110,7 @@ local function review(s, finished)
     redis.call('SADD', P .. ':finished', s)
     local h = settle_batch(s, batch_of(s, false))
     say({type = 'session', session = s, state = 'finished', complete = h.complete})
-    tell('finished', s, facts_of(h))
+    tell_news('finished', s, h)
   end
 end
 -- what else changes of the record may be written along: field, value, ...

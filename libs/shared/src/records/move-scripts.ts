@@ -79,6 +79,7 @@ local deaths, alone_deaths, runs = tonumber(h[4] or '0'), tonumber(h[5] or '0'),
 if before == 'failed' then
   deaths, alone_deaths = 0, 0
   begin_anew(id)
+  if not h[7] then redis.call('HINCRBY', skey(s), 'turns', 1) end
 elseif h[2] and h[2] ~= '' and h[2] ~= run then
   deaths = deaths + 1
   if h[3] == '1' then alone_deaths = alone_deaths + 1 end
@@ -133,6 +134,7 @@ for i = 1, #ARGV, 3 do
     if not marked and tostring(data.date_prefix) .. '/' .. tostring(data.encoded_session) == s then
       begin_anew(id)
       redis.call('HSET', fkey(id), 'retried', 1)
+      redis.call('HINCRBY', skey(s), 'turns', 1)
       set_state(id, s, name, 'failed', 'queued', 'retried, waits for an uploader')
       review(s)
       noted = noted + 1

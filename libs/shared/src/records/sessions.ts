@@ -153,6 +153,7 @@ if before[1] == '1' and before[2] == s then
 end
 redis.call('HSET', P .. ':watch', 'enabled', 1, 'key', s, 'name', name, 'date_prefix', date, 'encoded_session', encoded, 'started_at', now())
 redis.call('HDEL', skey(s), 'stopped_at', 'finished_at')
+redis.call('HINCRBY', skey(s), 'turns', 1)
 say({type = 'session', session = s, state = 'active'})
 redis.call('PUBLISH', P .. ':started:' .. DB, s)
 expect()
