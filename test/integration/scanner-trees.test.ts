@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -180,6 +181,28 @@ test('a folder that may not be listed waits with its whole path, and everything 
   assert.match(await alone.problem(/may not be touched/), new RegExp(`^${closed} may not be touched`));
   chmodSync(closed, 0o755);
   await alone.jobOf('closed/x.bin');
+});
+
+test('empty folders that may not be removed leave the others their turn', async (t) => {
+  const alone = await ScannerAlone.make(t, { APP_SCAN_DEPTH: '2', APP_EMPTY_FOLDER_AGE_S: '1' });
+  const parents = ['a', 'z'].map((name) => join(alone.incoming, name));
+  for (const parent of parents)
+    for (let i = 0; i < 300; i++) mkdirSync(join(parent, `stays-${i}`), { recursive: true });
+  const free = ['0', 'm', 'zz'].map((name) => join(alone.incoming, name, 'goes'));
+  for (const folder of free) mkdirSync(folder, { recursive: true });
+  const isRoot = process.getuid?.() === 0;
+  const lock = (path: string) =>
+    isRoot ? void execFileSync('chattr', ['+i', path]) : chmodSync(path, 0o555);
+  const unlock = (path: string) =>
+    isRoot ? void execFileSync('chattr', ['-i', path]) : chmodSync(path, 0o755);
+  parents.forEach(lock);
+  try {
+    await (await alone.start()).ready();
+    await until('the others are gone', () => free.every((folder) => !existsSync(folder)));
+    assert.ok(parents.every((parent) => existsSync(join(parent, 'stays-299'))));
+  } finally {
+    parents.forEach(unlock);
+  }
 });
 
 test('a sub-folder goes once it has been empty and unchanged for its time, and one that holds anything stays', async (t) => {

@@ -1,9 +1,12 @@
+import { dirname } from 'node:path';
 import type { BlockedEntries } from '../blocked-entries.js';
 import { mustLead, type ScannerParts } from '../parts.js';
 import { newestMs, type EmptyFolder } from './walk-tree.js';
 
 /** Folders removed in one scan at most, so that files do not wait for it. */
 const MOST = 500;
+/** Folders that may not be removed, after which the others of their parent are not tried in this scan. */
+const REFUSALS = 16;
 
 /**
  * Removes sub-folders that have been empty and unchanged for `APP_EMPTY_FOLDER_AGE_S`, by the clock of the volume: a producer
@@ -22,10 +25,20 @@ export async function removeEmptyFolders(
   // without the volume's clock nobody knows how old a folder is
   if (emptyFolderAgeMs === 0 || volumeMs === null) return;
   const old = folders.filter(({ look }) => volumeMs - newestMs(look) >= emptyFolderAgeMs);
-  for (const { path, look } of old.slice(0, MOST)) {
-    mustLead(parts);
+  let removals = 0;
+  const refusals = new Map<string, number>();
+  for (const { path, look } of old) {
     const whole = parts.layout.incoming(path);
+    const parent = dirname(whole);
+    const refused = refusals.get(parent) ?? 0;
+    if (refused >= REFUSALS) continue;
+    mustLead(parts);
     const removed = await blocked.attempt(whole, parts.volume.removeOldFolder(whole, look), false);
-    if (removed) parts.log.debug(`removed ${whole}, which was empty for APP_EMPTY_FOLDER_AGE_S`);
+    if (!removed) {
+      if (blocked.has(whole)) refusals.set(parent, refused + 1);
+      continue;
+    }
+    parts.log.debug(`removed ${whole}, which was empty for APP_EMPTY_FOLDER_AGE_S`);
+    if (++removals === MOST) return;
   }
 }
