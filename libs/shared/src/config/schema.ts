@@ -150,7 +150,8 @@ const seconds = (leastMs: number): Kind<number> => ({
 });
 const choice = <T extends string>(...values: T[]): Kind<T> => ({
   type: values.map((value) => `\`${value}\``).join(', '),
-  json: { enum: values },
+  // YAML reads a bare off as false
+  json: { enum: values.includes('off' as never) ? [...values, false] : values },
   parse: (value) => {
     const found = values.find((candidate) => candidate === value);
     if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`);
