@@ -16,57 +16,63 @@ interface Trial {
   readonly run: (rig: RequestRig, faults: readonly (RequestFault | null)[]) => Promise<readonly Passed[]>;
 }
 
-test('every request to the store and to Redis may be lost, before or after it was handled, and nothing else is', async (t) => {
-  const services = await begin(t);
-  const rigs = new Set<RequestRig>();
-  t.after(() => Promise.all([...rigs].map((rig) => rig.end())));
-  let made = 0;
-  const makeRig = (): Promise<RequestRig> => {
-    const rig = new RequestRig(services, `requests${made++}`);
-    rigs.add(rig);
-    return rig.start();
-  };
+test(
+  'every request to the store and to Redis may be lost, before or after it was handled, and nothing else is',
+  { timeout: 1_200_000 },
+  async (t) => {
+    const services = await begin(t);
+    const rigs = new Set<RequestRig>();
+    t.after(() => Promise.all([...rigs].map((rig) => rig.end())));
+    let made = 0;
+    const makeRig = (): Promise<RequestRig> => {
+      const rig = new RequestRig(services, `requests${made++}`);
+      rigs.add(rig);
+      return rig.start();
+    };
 
-  const first = await makeRig();
-  const [small, large] = [await first.move('small', null), await first.move('large', null)];
-  const [quarantine, retry] = await first.refuse(null, null);
-  const ways = { small, large, quarantine, retry };
-  for (const [way, { requests }] of Object.entries(ways))
-    t.diagnostic(`${way}: ${[...requests].map(([kind, count]) => `${kind} ${count}`).join(', ')}`);
-  const trials = [...moves('small', small), ...moves('large', large), ...refusals(quarantine, retry)];
+    const first = await makeRig();
+    const [small, large] = [await first.move('small', null), await first.move('large', null)];
+    const [quarantine, retry] = await first.refuse(null, null);
+    const ways = { small, large, quarantine, retry };
+    for (const [way, { requests }] of Object.entries(ways))
+      t.diagnostic(`${way}: ${[...requests].map(([kind, count]) => `${kind} ${count}`).join(', ')}`);
+    const trials = [...moves('small', small), ...moves('large', large), ...refusals(quarantine, retry)];
 
-  const failures: string[] = [];
-  let [tried, met] = [0, 0];
-  const work = async (own: RequestRig | null): Promise<void> => {
-    let rig = own ?? (await makeRig());
-    for (let trial = trials.shift(); trial; trial = trials.shift()) {
-      try {
-        const missed = await unmet(trial, rig);
-        const count = trial.faults.filter(Boolean).length;
-        tried += count;
-        met += count - missed;
-      } catch (error) {
-        failures.push(`${JSON.stringify(trial.faults)}: ${messageOf(error)}`);
-        // what is left of that file is in the way of the next one
-        await rig.end();
-        rigs.delete(rig);
-        rig = await makeRig();
+    const failures: string[] = [];
+    let [tried, met] = [0, 0];
+    const work = async (own: RequestRig | null): Promise<void> => {
+      let rig = own ?? (await makeRig());
+      for (let trial = trials.shift(); trial; trial = trials.shift()) {
+        try {
+          const missed = await unmet(trial, rig);
+          const count = trial.faults.filter(Boolean).length;
+          tried += count;
+          met += count - missed;
+        } catch (error) {
+          failures.push(`${JSON.stringify(trial.faults)}: ${messageOf(error)}`);
+          // what is left of that file is in the way of the next one
+          await rig.end();
+          rigs.delete(rig);
+          rig = await makeRig();
+        }
       }
-    }
-    // what the last fault would add too late shows now
-    await rig.move('small', null).catch((error: unknown) => failures.push(`at the end: ${messageOf(error)}`));
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => work(i === 0 ? first : null)));
-  t.diagnostic(`${tried} faults tried, ${met} of them met a request`);
-  assert.deepEqual(failures, []);
-  assert.ok(met > 0.9 * tried, `only ${met} of ${tried} faults met a request`);
-  seen(t, {
-    fault: 'every request to the store and to Redis is lost',
-    injected: `${met} faults by proxies, before and after each request for a small file, one of four blocks, a quarantine, a retry`,
-    promised: 'every byte in the store, each file counted once, nothing left, nothing else quarantined',
-    files: tried,
-  });
-});
+      // what the last fault would add too late shows now
+      await rig
+        .move('small', null)
+        .catch((error: unknown) => failures.push(`at the end: ${messageOf(error)}`));
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => work(i === 0 ? first : null)));
+    t.diagnostic(`${tried} faults tried, ${met} of them met a request`);
+    assert.deepEqual(failures, []);
+    assert.ok(met > 0.9 * tried, `only ${met} of ${tried} faults met a request`);
+    seen(t, {
+      fault: 'every request to the store and to Redis is lost',
+      injected: `${met} faults by proxies, before and after each request for a small file, one of four blocks, a quarantine, a retry`,
+      promised: 'every byte in the store, each file counted once, nothing left, nothing else quarantined',
+      files: tried,
+    });
+  },
+);
 
 /** Tries until each fault has met its request. @returns how many have not */
 async function unmet({ faults, run }: Trial, rig: RequestRig): Promise<number> {

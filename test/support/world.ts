@@ -153,6 +153,7 @@ export class World {
       APP_NFS_INCOMING_DIR: this.incoming,
       APP_NFS_PROCESSING_ROOT: this.processing,
       APP_NFS_FAILED_ROOT: this.failed,
+      APP_NFS_DONE_ROOT: join(this.volume, '.done'),
       APP_AZURE_ACCOUNT_URL: `http://127.0.0.1:${port}/${ACCOUNT.name}`,
       APP_AZURE_CONTAINER: this.container,
       APP_AZURE_CREDENTIAL: 'account-key',
